@@ -1,0 +1,73 @@
+// Package dataplane says what a proxy shall do and what runs one.
+//
+// A Proxy is the wanted configuration, as values; a DataPlane starts an
+// Instance, which takes a Proxy over xDS. The messages and their server are in
+// dataplane/xds, the planes in dataplane/embedded and dataplane/envoy.
+package dataplane
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// Proxy is a wanted proxy configuration: one HTTP/1.1 listener.
+type Proxy struct {
+	Listen   string // host:port
+	Filters  []Filter
+	Hosts    []VirtualHost
+	Clusters []Cluster
+}
+
+// Filter is one HTTP filter of the chain; the router, which ends every chain,
+// is implied.
+type Filter struct {
+	Name   string
+	Config *anypb.Any
+}
+
+// VirtualHost is the routes of some domains. The first route that matches is taken.
+type VirtualHost struct {
+	Name    string
+	Domains []string // exact, "*" for all
+	Routes  []Route
+}
+
+// Route sends requests of one path, or of a prefix, to a cluster.
+type Route struct {
+	Path      string
+	Exact     bool // Path is the whole path, not a prefix
+	Cluster   string
+	Overrides map[string]*anypb.Any // per filter name
+}
+
+// Cluster is the endpoints that requests are balanced over, in turn.
+type Cluster struct {
+	Name      string
+	Endpoints []string // host:port
+}
+
+// DataPlane runs proxies.
+type DataPlane interface {
+	Name() string
+	// Start starts one fresh proxy process without configuration.
+	Start(ctx context.Context, o Options) (Instance, error)
+}
+
+// Options of an instance.
+type Options struct {
+	Name    string // unique among the running ones; the xDS node id
+	Workers int    // threads that carry requests; 0 means 1
+}
+
+// Instance is one running proxy.
+type Instance interface {
+	// Configure hands over the configuration and returns when the proxy has
+	// acknowledged all of it, or with the words of its refusal.
+	Configure(ctx context.Context, p Proxy) error
+	PID() int
+	// Done is closed when the process has ended; Err then says why.
+	Done() <-chan struct{}
+	Err() error
+	Stop() error // idempotent
+}

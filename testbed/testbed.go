@@ -1,0 +1,63 @@
+// Package testbed says what stands for one treatment and what places can hold it.
+//
+// A Topology is the wanted apparatus of one treatment, as values; a Testbed
+// brings up the topologies of a whole block at once, each with processes of
+// its own, and returns the Setup.
+package testbed
+
+import (
+	"context"
+
+	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/workload"
+)
+
+// Topology is the apparatus wanted for one treatment.
+type Topology struct {
+	Name      string // the treatment's
+	Workload  workload.Workload
+	Service   workload.Config
+	DataPlane string           // which plane runs the proxy; empty: none
+	Proxy     *dataplane.Proxy // nil: the service is called directly
+	Workers   int              // of the proxy; 0 means 1
+}
+
+// Role says which part of a treatment a process is.
+type Role string
+
+// The roles.
+const (
+	ProxyRole   Role = "proxy"
+	ServiceRole Role = "service"
+)
+
+// Process is one running process of a treatment.
+type Process struct {
+	Role Role
+	PID  int
+}
+
+// Testbed is a place where topologies stand.
+type Testbed interface {
+	Name() string
+	// Up starts every topology's processes afresh, in the given order of
+	// indices, and returns when each has served a probe request.
+	Up(ctx context.Context, ts []Topology, order []int) (Setup, error)
+}
+
+// Setup is the apparatus of a block, standing. Indices are those of the
+// topologies given to Up.
+type Setup interface {
+	Addr(i int) string // where requests of treatment i go
+	Processes(i int) []Process
+	// Stats asks service i, past its proxy, for its own count.
+	Stats(ctx context.Context, i int) (workload.Stats, error)
+	// Pause stops the processes of the treatments, Resume continues them.
+	Pause(is ...int) error
+	Resume(is ...int) error
+	// Died is closed when a process ended that nobody stopped; Err says which
+	// and shows its last lines.
+	Died() <-chan struct{}
+	Err() error
+	Down() error // idempotent
+}
