@@ -2,11 +2,16 @@
 //
 // A Study is the question: a workload, a function, the treatments to compare,
 // the load, the design. Parse reads one from strict YAML, where an unknown
-// field is an error with file and line; Plan makes it into blocks of phases
-// with seeds, the same for the same seed byte for byte. The package knows
-// names and numbers, not proxies: whether a form exists on a plane is checked
-// by whoever holds the catalogue.
+// field is an error with file and line; MakePlan makes it into blocks of
+// phases with seeds, the same for the same seed byte for byte. The package
+// knows names and numbers, not proxies: whether a form exists on a plane is
+// checked by whoever holds the catalogue.
 package study
+
+import (
+	"slices"
+	"time"
+)
 
 // Form is a way to realise a function.
 type Form string
@@ -35,6 +40,9 @@ const (
 	SiteServer  Site = "server"  // the server's sidecar
 )
 
+// Sites lists all sites.
+func Sites() []Site { return []Site{SiteService, SiteServer} }
+
 // Control says that a treatment is part of the apparatus of comparison.
 type Control string
 
@@ -46,3 +54,122 @@ const (
 	Noop   Control = "noop"   // a filter that does nothing, in the same form
 	AA     Control = "aa"     // a second copy of its baseline
 )
+
+// Controls lists all controls.
+func Controls() []Control { return []Control{Direct, Router, Token, Noop, AA} }
+
+// Format is the version of study files that this package reads.
+const Format = "study/1"
+
+// Study is one question and how it is to be answered.
+type Study struct {
+	Format      string       `yaml:"tare" json:"tare"` // Format
+	Name        string       `yaml:"name" json:"name"`
+	Question    string       `yaml:"question" json:"question,omitempty"`
+	DataPlane   string       `yaml:"dataplane" json:"dataplane"` // of every treatment with a proxy
+	Workload    Part         `yaml:"workload" json:"workload"`
+	Function    *Part        `yaml:"function" json:"function,omitempty"`
+	Load        Load         `yaml:"load" json:"load"`
+	Treatments  []Treatment  `yaml:"treatments" json:"treatments"`
+	Design      Design       `yaml:"design" json:"design"`
+	Enforcement *Enforcement `yaml:"enforcement" json:"enforcement,omitempty"`
+	Margin      Margins      `yaml:"margin" json:"margin"`
+
+	source source
+}
+
+// Part names a workload or a function and carries its parameters.
+type Part struct {
+	Name   string `yaml:"name" json:"name"`
+	Params Params `yaml:"params" json:"params"`
+}
+
+// Load is the traffic that every treatment gets.
+type Load struct {
+	Generator   string `yaml:"generator" json:"generator"`     // default openloop
+	Arrivals    string `yaml:"arrivals" json:"arrivals"`       // default poisson
+	Rate        Rate   `yaml:"rate" json:"rate"`               // per treatment; default 500/s
+	Connections int    `yaml:"connections" json:"connections"` // per treatment; default 8
+	Users       *Users `yaml:"users" json:"users,omitempty"`
+}
+
+// Users is the population that sends the requests.
+type Users struct {
+	Count int     `yaml:"count" json:"count"`
+	Mix   []Group `yaml:"mix" json:"mix"`
+}
+
+// Group is the users of one subscription.
+type Group struct {
+	Subscription string  `yaml:"subscription" json:"subscription"`
+	Share        Percent `yaml:"share" json:"share"`   // of the users
+	Weight       float64 `yaml:"weight" json:"weight"` // relative frequency of requests of one such user
+}
+
+// Treatment is its baseline plus one thing: a control, a form of the study's
+// function, or other parameters of the workload.
+type Treatment struct {
+	Name     string  `yaml:"name" json:"name"`
+	Baseline string  `yaml:"baseline" json:"baseline,omitempty"` // empty: a root, direct or router
+	Control  Control `yaml:"control" json:"control,omitempty"`
+	Form     Form    `yaml:"form" json:"form,omitempty"`
+	Site     Site    `yaml:"site" json:"site,omitempty"`
+	// Workload replaces the study's workload parameters as a whole.
+	Workload Params `yaml:"workload" json:"workload"`
+}
+
+// Design says how the study's time is spent. Zero fields take the defaults of
+// method.md §9.
+type Design struct {
+	Name         string        `yaml:"name" json:"name"`                   // interleaved, aa
+	Time         time.Duration `yaml:"time" json:"time"`                   // for the whole run; default 90s
+	Blocks       int           `yaml:"blocks" json:"blocks"`               // default: as many as fit the time
+	Warmup       int           `yaml:"warmup" json:"warmup"`               // requests per treatment; default 1000
+	Idle         time.Duration `yaml:"idle" json:"idle"`                   // default 500ms
+	Latency      time.Duration `yaml:"latency" json:"latency"`             // default 3s
+	ControlEvery int           `yaml:"control_every" json:"control_every"` // interference control in every n-th block; default 4, -1 never
+	Solo         time.Duration `yaml:"solo" json:"solo"`                   // of one solo window; default 1.5s
+	Stop         string        `yaml:"stop" json:"stop"`                   // width (default) or fixed
+}
+
+// Enforcement is the last phase of a block: some users offer more than their limit.
+type Enforcement struct {
+	Subscription string        `yaml:"subscription" json:"subscription"` // whose users
+	Share        Percent       `yaml:"share" json:"share"`               // of all users that go over
+	Requests     int           `yaml:"requests" json:"requests"`         // each of them sends, to each treatment
+	Duration     time.Duration `yaml:"duration" json:"duration"`
+}
+
+// Index returns the index of the treatment of that name, -1 without one.
+func (s *Study) Index(name string) int {
+	return slices.IndexFunc(s.Treatments, func(t Treatment) bool { return t.Name == name })
+}
+
+// Ladder returns the indices from the root treatment to treatment i: what it
+// is made of, step by step.
+func (s *Study) Ladder(i int) []int {
+	var steps []int
+	for ; i >= 0; i = s.Index(s.Treatments[i].Baseline) {
+		steps = append(steps, i)
+	}
+	slices.Reverse(steps)
+	return steps
+}
+
+// OnMesh reports whether treatment i stands behind a proxy.
+func (s *Study) OnMesh(i int) bool {
+	return slices.ContainsFunc(s.Ladder(i), func(j int) bool {
+		t := s.Treatments[j]
+		return t.Control == Router || t.Control == Token
+	})
+}
+
+// FormOf returns the form that treatment i realises: its own, or for a no-op
+// or an A/A copy the form that it copies.
+func (s *Study) FormOf(i int) Form {
+	t := s.Treatments[i]
+	if t.Control == AA {
+		return s.FormOf(s.Index(t.Baseline))
+	}
+	return t.Form
+}

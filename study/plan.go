@@ -1,0 +1,264 @@
+package study
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Plan is a study made ready to be carried out: every block with its phases,
+// orders and seeds. It marshals to the same JSON for the same study and seed.
+type Plan struct {
+	Study     Study  `json:"study"`
+	Seed      uint64 `json:"seed"`
+	Digest    string `json:"digest"`    // SHA-256 of the plan without it
+	Screening bool   `json:"screening"` // too few blocks for a verdict
+	Rule      Rule   `json:"rule"`
+	// Expected is the time that the run is expected to take.
+	Expected time.Duration `json:"expected"`
+	Blocks   []Block       `json:"blocks"`
+}
+
+// Rule says when a run stops and at which level its intervals are given.
+type Rule struct {
+	Stop  string  `json:"stop"`  // StopWidth or StopFixed
+	First int     `json:"first"` // blocks before the first look
+	Every int     `json:"every"` // blocks between looks
+	Level float64 `json:"level"`
+}
+
+// Block is one replicate: every treatment on fresh processes.
+type Block struct {
+	Index  int     `json:"index"`
+	Seed   uint64  `json:"seed"`
+	Start  []int   `json:"start"` // the order in which treatments are started
+	Phases []Phase `json:"phases"`
+}
+
+// Kind is what a phase is for.
+type Kind string
+
+// The kinds of phases.
+const (
+	Warmup  Kind = "warmup"  // discarded, but judged
+	Idle    Kind = "idle"    // no load: what the processes spend on their own
+	Latency Kind = "latency" // every request draws its treatment
+	Solo    Kind = "solo"    // one treatment alone at the total rate
+	Enforce Kind = "enforce" // some users go over their limit
+)
+
+// Phase is one stretch of a block under one load.
+type Phase struct {
+	Kind     Kind          `json:"kind"`
+	Targets  []int         `json:"targets,omitempty"` // treatments that requests are drawn from
+	Rate     float64       `json:"rate,omitempty"`    // requests/s in all
+	Each     int           `json:"each,omitempty"`    // exactly so many to each target
+	Duration time.Duration `json:"duration"`
+	Seed     uint64        `json:"seed,omitempty"`
+	// Heaviest marks the solo window of the treatment with the greatest CPU
+	// time per request in the blocks before; Targets is then empty.
+	Heaviest bool `json:"heaviest,omitempty"`
+}
+
+// Time that a block takes beside its phases, for planning; measured on two
+// cores with 7 treatments of 12 processes.
+const (
+	blockStart    = time.Second
+	blockTeardown = 200 * time.Millisecond
+	soloSettle    = 200 * time.Millisecond
+)
+
+// Blocks below which no verdict but undecided is given, and below which a
+// study is not planned unless it is asked to be quick.
+const (
+	MinBlocks   = 10
+	quickBlocks = 5
+)
+
+// warmupRate is per treatment.
+const warmupRate = 1000
+
+// Options change a plan from outside the study file.
+type Options struct {
+	Seed  uint64        // 0: derived from the study
+	Time  time.Duration // 0: the study's
+	Quick bool          // 5 short blocks, stamped screening
+}
+
+// MakePlan plans a study.
+func MakePlan(s Study, o Options) (*Plan, error) {
+	if o.Time != 0 {
+		s.Design.Time = o.Time
+	}
+	if o.Quick {
+		s.Design.Blocks = quickBlocks
+		s.Design.Latency = min(s.Design.Latency, 2*time.Second)
+		s.Design.ControlEvery = -1
+		s.Design.Stop = StopFixed
+	}
+	p := &Plan{Study: s, Seed: o.Seed, Rule: rule(s.Design)}
+	if p.Seed == 0 {
+		p.Seed = seedOf(s)
+	}
+	p.Study.Design.Latency = p.latency()
+	if err := p.addBlocks(); err != nil {
+		return nil, err
+	}
+	p.Screening = len(p.Blocks) < MinBlocks
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("make the digest of the plan: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	p.Digest = hex.EncodeToString(sum[:])
+	return p, nil
+}
+
+// rule: a run that may stop early looks at its data more than once, and pays
+// for it with a 96 % interval inside (method.md §1).
+func rule(d Design) Rule {
+	r := Rule{Stop: d.Stop, First: MinBlocks, Every: 2, Level: 0.95}
+	if d.Stop == StopWidth {
+		r.Level = 0.96
+	}
+	return r
+}
+
+// seedOf derives a seed from the study, so that a study without one has the
+// same plan every time.
+func seedOf(s Study) uint64 {
+	sum := sha256.Sum256([]byte(s.Name + "\n" + s.Question))
+	return binary.LittleEndian.Uint64(sum[:8]) >> 11 // exact as a JSON number everywhere
+}
+
+// p99Requests is what one treatment needs in one block for a p99 (method.md §3).
+const p99Requests = 10_000
+
+// latency is the length of the latency phase: the study's, or, where the time
+// allows MinBlocks and two more of them, long enough for a p99.
+func (p *Plan) latency() time.Duration {
+	d := p.Study.Design
+	forP99 := time.Duration(1.05 * p99Requests / float64(p.Study.Load.Rate) * float64(time.Second))
+	if d.Blocks == 0 && forP99 > d.Latency && (MinBlocks+2)*(p.blockTime(false)+forP99-d.Latency) <= d.Time {
+		return forP99
+	}
+	return d.Latency
+}
+
+func (p *Plan) addBlocks() error {
+	d := p.Study.Design
+	r := rand.New(rand.NewPCG(p.Seed, 0))
+	for i := 0; d.Blocks == 0 || i < d.Blocks; i++ {
+		control := d.ControlEvery > 0 && i%d.ControlEvery == d.ControlEvery-1 && p.hasControl()
+		took := p.blockTime(control)
+		if d.Blocks == 0 && p.Expected+took > d.Time {
+			break
+		}
+		p.Expected += took
+		p.Blocks = append(p.Blocks, p.block(i, control, r))
+	}
+	if len(p.Blocks) == 0 {
+		return fmt.Errorf("study %s: one block takes %v, and the time is %v; give it more (--time)",
+			p.Study.Name, p.blockTime(false).Round(100*time.Millisecond), d.Time)
+	}
+	return nil
+}
+
+// hasControl: interference is between a baseline and something else.
+func (p *Plan) hasControl() bool {
+	return len(p.Study.Treatments) > 2 && p.Study.Design.Name == Interleaved
+}
+
+func (p *Plan) blockTime(control bool) time.Duration {
+	t := blockStart + blockTeardown
+	for _, ph := range p.phases(control) {
+		t += ph.Duration
+		if ph.Kind == Solo {
+			t += soloSettle
+		}
+	}
+	return t
+}
+
+func (p *Plan) block(i int, control bool, r *rand.Rand) Block {
+	b := Block{Index: i, Seed: r.Uint64() >> 11, Start: r.Perm(len(p.Study.Treatments)), Phases: p.phases(control)}
+	if control && r.IntN(2) == 1 {
+		at := len(b.Phases) - 1
+		for b.Phases[at].Kind != Solo {
+			at--
+		}
+		b.Phases[at-1], b.Phases[at] = b.Phases[at], b.Phases[at-1]
+	}
+	for j := range b.Phases {
+		if b.Phases[j].Kind != Idle {
+			b.Phases[j].Seed = r.Uint64() >> 11
+		}
+	}
+	return b
+}
+
+// phases lists a block's phases without their seeds.
+func (p *Plan) phases(control bool) []Phase {
+	s, all := p.Study, p.all()
+	k := float64(len(all))
+	total := float64(s.Load.Rate) * k
+	ps := []Phase{
+		{Kind: Warmup, Targets: all, Rate: warmupRate * k, Each: s.Design.Warmup, Duration: seconds(float64(s.Design.Warmup) / warmupRate)},
+		{Kind: Idle, Duration: s.Design.Idle},
+		{Kind: Latency, Targets: all, Rate: total, Duration: s.Design.Latency},
+	}
+	if control {
+		ps = append(ps,
+			Phase{Kind: Solo, Targets: []int{p.ControlBaseline()}, Rate: total, Duration: s.Design.Solo},
+			Phase{Kind: Solo, Heaviest: true, Rate: total, Duration: s.Design.Solo})
+	}
+	if e := s.Enforcement; e != nil {
+		targets := p.Enforced()
+		each := p.OverUsers()*e.Requests + int(float64(s.Load.Rate)*e.Duration.Seconds())
+		ps = append(ps, Phase{Kind: Enforce, Targets: targets, Each: each, Duration: e.Duration,
+			Rate: float64(each*len(targets)) / e.Duration.Seconds()})
+	}
+	return ps
+}
+
+func (p *Plan) all() []int {
+	all := make([]int, len(p.Study.Treatments))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// ControlBaseline is the treatment that stands for the baseline in the
+// interference control: that of the A/A copy, else the first root.
+func (p *Plan) ControlBaseline() int {
+	for _, t := range p.Study.Treatments {
+		if t.Control == AA {
+			return p.Study.Index(t.Baseline)
+		}
+	}
+	return 0
+}
+
+// Enforced lists the treatments that carry the study's function.
+func (p *Plan) Enforced() []int {
+	var is []int
+	for i, t := range p.Study.Treatments {
+		if t.Form != "" && t.Control == "" {
+			is = append(is, i)
+		}
+	}
+	return is
+}
+
+// OverUsers is how many users go over their limit in the enforcement phase.
+func (p *Plan) OverUsers() int {
+	e := p.Study.Enforcement
+	return max(1, int(float64(e.Share)*float64(p.Study.Load.Users.Count)+0.5))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,261 @@
+package study
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+func (s *Study) setDefaults() {
+	l, d := &s.Load, &s.Design
+	l.Generator = cmp.Or(l.Generator, "openloop")
+	l.Arrivals = cmp.Or(l.Arrivals, "poisson")
+	l.Rate = cmp.Or(l.Rate, 500)
+	l.Connections = cmp.Or(l.Connections, 8)
+	s.DataPlane = cmp.Or(s.DataPlane, "embedded")
+	d.Name = cmp.Or(d.Name, Interleaved)
+	d.Time = cmp.Or(d.Time, 90*time.Second)
+	d.Warmup = cmp.Or(d.Warmup, 1000)
+	d.Idle = cmp.Or(d.Idle, 500*time.Millisecond)
+	d.Latency = cmp.Or(d.Latency, 3*time.Second)
+	d.ControlEvery = cmp.Or(d.ControlEvery, 4)
+	d.Solo = cmp.Or(d.Solo, 1500*time.Millisecond)
+	d.Stop = cmp.Or(d.Stop, StopWidth)
+	s.Margin.setDefaults()
+	for i := range s.Treatments {
+		t := &s.Treatments[i]
+		switch {
+		case t.Site != "" || t.Form == "":
+		case t.Form == FormLibrary:
+			t.Site = SiteService
+		default:
+			t.Site = SiteServer
+		}
+	}
+}
+
+// Validate checks a study that was made in code.
+func (s *Study) Validate() error {
+	s.setDefaults()
+	return s.validate()
+}
+
+func (s *Study) validate() error {
+	for _, check := range []func() error{s.checkHead, s.checkLoad, s.checkTreatments, s.checkDesign, s.checkEnforcement} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+func (s *Study) checkHead() error {
+	if s.Format != Format {
+		return s.Errorf("$.tare", "%w: the first line must be \"tare: %s\", found %q", ErrFormat, Format, s.Format)
+	}
+	if !nameRule.MatchString(s.Name) {
+		return s.Errorf("$.name", "name %q: want 1 to 40 of a-z, 0-9 and -", s.Name)
+	}
+	if s.Workload.Name == "" {
+		return s.Errorf("$.workload", "no workload is named; write workload: {name: …}")
+	}
+	if s.Function != nil && s.Function.Name == "" {
+		return s.Errorf("$.function", "the function has no name; write function: {name: …}")
+	}
+	return nil
+}
+
+// maxRate is per treatment: above it a generator on one machine is the subject
+// of the measurement.
+const maxRate = 200_000
+
+func (s *Study) checkLoad() error {
+	l := s.Load
+	if l.Arrivals != "poisson" {
+		return s.Errorf("$.load.arrivals", "unknown arrivals %q (known: poisson)", l.Arrivals)
+	}
+	if r := float64(l.Rate); !(r >= 1 && r <= maxRate) {
+		return s.Errorf("$.load.rate", "rate %v: want 1/s to %d/s for each treatment", l.Rate, maxRate)
+	}
+	if l.Connections < 1 || l.Connections > 1000 {
+		return s.Errorf("$.load.connections", "%d connections: want 1 to 1000 for each treatment", l.Connections)
+	}
+	return s.checkUsers()
+}
+
+func (s *Study) checkUsers() error {
+	u := s.Load.Users
+	if u == nil {
+		return nil
+	}
+	if u.Count < 1 || u.Count > 100_000 {
+		return s.Errorf("$.load.users.count", "%d users: want 1 to 100000", u.Count)
+	}
+	var share, weight float64
+	for i, g := range u.Mix {
+		if !(g.Weight >= 0) || math.IsInf(g.Weight, 0) {
+			return s.Errorf(fmt.Sprintf("$.load.users.mix[%d].weight", i), "weight %v: want a number of at least 0", g.Weight)
+		}
+		share += float64(g.Share)
+		weight += g.Weight * float64(g.Share)
+	}
+	if math.Abs(share-1) > 1e-9 {
+		return s.Errorf("$.load.users.mix", "the shares add up to %v, not to 100%%", Percent(share))
+	}
+	if weight == 0 {
+		return s.Errorf("$.load.users.mix", "every group has weight 0: nobody would send a request")
+	}
+	return nil
+}
+
+func (s *Study) checkTreatments() error {
+	if len(s.Treatments) == 0 {
+		return s.Errorf("$", "the study has no treatments: nothing would be compared")
+	}
+	if len(s.Treatments) > 60 {
+		return s.Errorf("$.treatments", "%d treatments: at most 60 stand at once", len(s.Treatments))
+	}
+	for i, t := range s.Treatments {
+		at := func(field string) string { return fmt.Sprintf("$.treatments[%d].%s", i, field) }
+		if !nameRule.MatchString(t.Name) {
+			return s.Errorf(at("name"), "treatment name %q: want 1 to 40 of a-z, 0-9 and -", t.Name)
+		}
+		if s.Index(t.Name) != i {
+			return s.Errorf(at("name"), "two treatments are named %q", t.Name)
+		}
+		if err := known(s, at("control"), "control", t.Control, Controls()); err != nil {
+			return err
+		}
+		if err := known(s, at("form"), "form", t.Form, Forms()); err != nil {
+			return err
+		}
+		if err := known(s, at("site"), "site", t.Site, Sites()); err != nil {
+			return err
+		}
+		if err := s.checkStep(i, t, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkStep holds a treatment to the rule that it is its baseline plus one thing.
+func (s *Study) checkStep(i int, t Treatment, at func(string) string) error {
+	if t.Baseline == "" {
+		if t.Control != Direct && t.Control != Router {
+			return s.Errorf(at("name"), "treatment %q has no baseline; only control: direct or control: router can stand without one", t.Name)
+		}
+		return nil
+	}
+	if b := s.Index(t.Baseline); b < 0 || b >= i {
+		return s.Errorf(at("baseline"), "baseline %q of treatment %q is not a treatment above it (those are: %s)", t.Baseline, t.Name, s.namesBefore(i))
+	}
+	things := 0
+	for _, has := range []bool{t.Control != "" && t.Control != Noop, t.Form != "", !t.Workload.IsZero()} {
+		if has {
+			things++
+		}
+	}
+	switch {
+	case things != 1:
+		return s.Errorf(at("name"), "treatment %q must differ from its baseline by exactly one of control, form, workload", t.Name)
+	case t.Control == Direct:
+		return s.Errorf(at("control"), "control: direct stands without a baseline")
+	case t.Control == Noop && t.Form == "":
+		return s.Errorf(at("control"), "control: noop needs the form that it copies")
+	case t.Form != "" && t.Control != Noop && s.Function == nil:
+		return s.Errorf(at("form"), "treatment %q has a form, but the study names no function", t.Name)
+	case t.Form == FormLibrary && t.Site != SiteService, t.Form != "" && t.Form != FormLibrary && t.Site == SiteService:
+		return s.Errorf(at("site"), "form %s cannot run at site %s", t.Form, t.Site)
+	case t.Form != "" && t.Site == SiteServer && !s.OnMesh(i):
+		return s.Errorf(at("form"), "form %s runs in a proxy, and the baseline %q has none; put it on one with a router", t.Form, t.Baseline)
+	}
+	return nil
+}
+
+func (s *Study) namesBefore(i int) string {
+	var names []string
+	for _, t := range s.Treatments[:i] {
+		names = append(names, t.Name)
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func known[T ~string](s *Study, path, kind string, v T, all []T) error {
+	if v == "" || slices.Contains(all, v) {
+		return nil
+	}
+	names := make([]string, len(all))
+	for i, a := range all {
+		names[i] = string(a)
+	}
+	return s.Errorf(path, "unknown %s %q (known: %s)", kind, v, strings.Join(names, ", "))
+}
+
+// The names of designs and of stopping rules.
+const (
+	Interleaved = "interleaved"
+	DesignAA    = "aa"
+	StopWidth   = "width"
+	StopFixed   = "fixed"
+)
+
+func (s *Study) checkDesign() error {
+	d := s.Design
+	if err := known(s, "$.design.name", "design", d.Name, []string{Interleaved, DesignAA}); err != nil {
+		return err
+	}
+	if err := known(s, "$.design.stop", "stopping rule", d.Stop, []string{StopWidth, StopFixed}); err != nil {
+		return err
+	}
+	for _, b := range []struct {
+		path     string
+		v        time.Duration
+		min, max time.Duration
+	}{
+		{"$.design.time", d.Time, time.Second, 24 * time.Hour},
+		{"$.design.idle", d.Idle, 50 * time.Millisecond, time.Minute},
+		{"$.design.latency", d.Latency, 100 * time.Millisecond, time.Hour},
+		{"$.design.solo", d.Solo, 100 * time.Millisecond, time.Hour},
+	} {
+		if b.v < b.min || b.v > b.max {
+			return s.Errorf(b.path, "%v is not between %v and %v", b.v, b.min, b.max)
+		}
+	}
+	if d.Warmup < 1 || d.Warmup > 1_000_000 {
+		return s.Errorf("$.design.warmup", "%d requests: want 1 to 1000000 for each treatment", d.Warmup)
+	}
+	if d.Blocks < 0 || d.Blocks > 10_000 {
+		return s.Errorf("$.design.blocks", "%d blocks: want 1 to 10000, or none to fill the time", d.Blocks)
+	}
+	return nil
+}
+
+func (s *Study) checkEnforcement() error {
+	e := s.Enforcement
+	if e == nil {
+		return nil
+	}
+	if s.Function == nil || s.Load.Users == nil {
+		return s.Errorf("$.enforcement", "enforcement needs a function and users")
+	}
+	if !slices.ContainsFunc(s.Load.Users.Mix, func(g Group) bool { return g.Subscription == e.Subscription }) {
+		return s.Errorf("$.enforcement.subscription", "no group of users has subscription %q", e.Subscription)
+	}
+	if e.Share <= 0 || e.Requests < 1 || e.Requests > 10_000 {
+		return s.Errorf("$.enforcement", "want a share above 0%% and 1 to 10000 requests")
+	}
+	if e.Duration < 100*time.Millisecond || e.Duration > time.Hour {
+		return s.Errorf("$.enforcement.duration", "%v is not between 100ms and 1h", e.Duration)
+	}
+	return nil
+}
