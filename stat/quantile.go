@@ -30,7 +30,7 @@ func interpolate(a, b, part float64) float64 {
 	if part == 0 || a == b {
 		return a
 	}
-	return a*(1-part) + b*part
+	return min(max(a*(1-part)+b*part, a), b)
 }
 
 // Supported reports whether n samples carry the quantile q, that is whether

@@ -48,8 +48,11 @@ const (
 // signs of whole blocks are flipped (which keeps the correlation of the
 // comparisons) in the differences centred by their means, each flip studentised
 // anew: all 2ⁿ flips up to 14 blocks, else 20,000 drawn from the seed. It is
-// never less than Student's t for one comparison nor more than Bonferroni's.
-// Below 12 blocks it is Bonferroni's.
+// never less than Student's t for one comparison. Below 12 blocks, and where
+// fewer than 20 flips lie beyond the quantile, it is Bonferroni's.
+//
+// Centring takes a degree of freedom, but studentising each flip gives it back:
+// the family covers 95 % at 12 blocks as at 20 (testdata/coverage.md).
 //
 // A series without spread gets the interval [c, c] and is listed in Constant.
 // Errors are ErrShape, ErrTooFew, ErrNotFinite, ErrLevel.
@@ -99,16 +102,18 @@ func (mult *Multiplicity) findCritical(units [][]float64, seed uint64) {
 		mult.Method, mult.Critical = MethodT, single
 		return
 	}
-	bonferroni := tQuantile(1-alpha/2/float64(m), n-1)
-	mult.Method, mult.Critical = MethodBonferroni, bonferroni
+	mult.Method, mult.Critical = MethodBonferroni, tQuantile(1-alpha/2/float64(m), n-1)
 	if n < minFlipBlocks || alpha*float64(flipCount(n)) < minTailFlips {
 		return
 	}
 	shares := flipShares(units, seed)
 	slices.Sort(shares)
-	at := int(math.Ceil(mult.Level*float64(len(shares)))) - 1
+	flipped := studentised(shares[int(math.Ceil(mult.Level*float64(len(shares))))-1], n)
+	if math.IsInf(flipped, 1) {
+		return // all differences of a comparison have the same size: flips tell nothing
+	}
 	mult.Method, mult.Flips = MethodMaxT, flipCount(n)
-	mult.Critical = min(max(studentised(shares[at], n), single), bonferroni)
+	mult.Critical = max(flipped, single)
 }
 
 func flipCount(blocks int) int {
@@ -133,7 +138,7 @@ func directions(d []float64, m moments) []float64 {
 
 // studentised is |t| of n values whose mean takes the share of their sum of squares.
 func studentised(share float64, n int) float64 {
-	if share >= 1 {
+	if share >= 1-sameWithin {
 		return math.Inf(1)
 	}
 	return math.Sqrt(float64(n-1) * share / (1 - share))
