@@ -17,9 +17,22 @@ type Topology struct {
 	Name      string // the treatment's
 	Workload  workload.Workload
 	Service   workload.Config
-	DataPlane string           // which plane runs the proxy; empty: none
-	Proxy     *dataplane.Proxy // nil: the service is called directly
-	Workers   int              // of the proxy; 0 means 1
+	DataPlane string // which plane runs the proxy; empty: none
+	// Proxy is what the proxy shall do; nil: the service is called directly.
+	// The testbed fills in where it listens and the endpoint of ServiceCluster.
+	Proxy   *dataplane.Proxy
+	Workers int // of the proxy; 0 means 1
+	// Probe is a request that must be served before the topology counts as up.
+	Probe Request
+}
+
+// ServiceCluster is the cluster of a Proxy whose endpoint is the service.
+const ServiceCluster = "service"
+
+// Request is one HTTP request.
+type Request struct {
+	Method, Path, Host string
+	Header             [][2]string
 }
 
 // Role says which part of a treatment a process is.

@@ -1,0 +1,252 @@
+package experiment
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/stat"
+	"github.com/taremesh/tare/study"
+)
+
+// ErrNoBlocks is an analysis without a block that counts.
+var ErrNoBlocks = errors.New("no block that counts has finished")
+
+// Analysis is what an experiment's blocks say. It is a pure function of the
+// plan and the blocks.
+type Analysis struct {
+	Blocks, Voids int
+	Treatments    []Treatment
+	Comparisons   []Comparison
+	// AA is the A/A gate of each primary endpoint; empty without an A/A copy or
+	// with fewer than 2 blocks.
+	AA           map[Endpoint]stat.AA
+	Interference *Interference
+	Apparatus    Load
+	// Rejections counts the pairs of identical arms (design aa) whose interval
+	// excludes 0; nil in other designs.
+	Rejections *stat.Binomial
+	Warnings   []string
+}
+
+// Treatment is what one treatment gave over all blocks that count.
+type Treatment struct {
+	Index    int
+	Name     string
+	Requests int                  // in the latency phases
+	Values   map[Endpoint]float64 // medians over blocks
+	Why      map[Endpoint]string  // of the absent ones
+	PerBlock map[Endpoint][]float64
+	Usage    []Usage // medians over blocks, per role
+	// Enforced counts the outcomes of the enforcement phases; nil without one.
+	Enforced []OutcomeClass
+	Refused  int    // requests refused where overhead is measured
+	Wrong    string // the first thing that a judge found
+	Callers  int    // buckets touched in one block, at most
+}
+
+// OutcomeClass is the requests of an enforcement phase with one outcome.
+type OutcomeClass struct {
+	Class load.Class
+	Count int
+	P50   float64 // µs, over these requests
+}
+
+// Comparison is one treatment against its baseline by one endpoint.
+type Comparison struct {
+	stat.Comparison
+	Treatment, Baseline int
+	Endpoint            Endpoint
+	// Primary comparisons share one simultaneous level; the others are
+	// exploratory, each at its own.
+	Primary bool
+}
+
+// Load is what the apparatus itself did, in the latency phases.
+type Load struct {
+	Rate         float64 // requests/s in all, as sent
+	HostBusy     float64 // share of all cores, median over blocks
+	Steal        float64 // greatest share
+	LatenessP50  float64 // µs, over all requests
+	LatenessP99  float64
+	GeneratorCPU float64 // µs per request without spin
+	SpinShare    float64 // of one core
+	Remainder    float64 // share of the host's busy time that no process of the run accounts for
+}
+
+// Analyse computes everything from the blocks. With blocks, but none that
+// counts, the error is ErrNoBlocks and the analysis holds the voids.
+func Analyse(p *study.Plan, blocks []Block) (*Analysis, error) {
+	an := &Analysis{}
+	good := countingOf(blocks)
+	an.Blocks, an.Voids = len(good), len(blocks)-len(good)
+	if len(good) == 0 {
+		return an, ErrNoBlocks
+	}
+	for i := range p.Study.Treatments {
+		an.Treatments = append(an.Treatments, treatment(p, good, i))
+	}
+	an.Apparatus = apparatusLoad(good)
+	if len(good) >= 2 {
+		if err := an.compare(p); err != nil {
+			return an, err
+		}
+	}
+	an.Interference = interference(p, good)
+	an.warn(p, good)
+	return an, nil
+}
+
+// countingOf returns the blocks that count, in the order of the plan.
+func countingOf(blocks []Block) []*Block {
+	var good []*Block
+	for i := range blocks {
+		if blocks[i].Void == "" {
+			good = append(good, &blocks[i])
+		}
+	}
+	slices.SortFunc(good, func(a, b *Block) int { return a.Index - b.Index })
+	return good
+}
+
+func treatment(p *study.Plan, blocks []*Block, i int) Treatment {
+	t := Treatment{Index: i, Name: p.Study.Treatments[i].Name,
+		Values: map[Endpoint]float64{}, Why: map[Endpoint]string{}, PerBlock: map[Endpoint][]float64{}}
+	usage := map[string][]Usage{}
+	for _, b := range blocks {
+		f := figuresOf(b, i)
+		t.Requests += f.requests
+		for e, v := range f.values {
+			t.PerBlock[e] = append(t.PerBlock[e], v)
+		}
+		for e, why := range f.why {
+			t.Why[e] = why
+		}
+		for _, u := range usageOf(b, i) {
+			usage[u.Role] = append(usage[u.Role], u)
+		}
+		t.addOutcomes(b, i)
+	}
+	for e, vs := range t.PerBlock {
+		if len(vs) == len(blocks) { // absent in one block: absent
+			t.Values[e] = median(vs)
+		} else {
+			delete(t.PerBlock, e)
+		}
+	}
+	for _, role := range []string{"proxy", "service"} {
+		if us := usage[role]; len(us) > 0 {
+			t.Usage = append(t.Usage, medianUsage(us))
+		}
+	}
+	t.finishOutcomes(blocks)
+	return t
+}
+
+func median(vs []float64) float64 {
+	s := slices.Clone(vs)
+	slices.Sort(s)
+	return stat.Quantile(s, 0.5)
+}
+
+func medianUsage(us []Usage) Usage {
+	of := func(f func(Usage) float64) float64 {
+		vs := make([]float64, len(us))
+		for i, u := range us {
+			vs[i] = f(u)
+		}
+		return median(vs)
+	}
+	return Usage{Role: us[0].Role,
+		PerRequest: of(func(u Usage) float64 { return u.PerRequest }),
+		IdleCores:  of(func(u Usage) float64 { return u.IdleCores }),
+		WaitShare:  of(func(u Usage) float64 { return u.WaitShare }),
+		PrivateMB:  of(func(u Usage) float64 { return u.PrivateMB }),
+		RSSMB:      of(func(u Usage) float64 { return u.RSSMB }),
+		SharedMB:   of(func(u Usage) float64 { return u.SharedMB }),
+	}
+}
+
+// addOutcomes counts refusals where overhead is measured, and what the judge said.
+func (t *Treatment) addOutcomes(b *Block, i int) {
+	for k, ph := range b.Phases {
+		if ph.Phase.Kind == study.Enforce {
+			continue
+		}
+		for _, s := range b.Samples[k] {
+			if int(s.Target) == i && s.Class == load.Limited {
+				t.Refused++
+			}
+		}
+	}
+	for _, j := range b.Judged {
+		if j.Treatment != i {
+			continue
+		}
+		t.Callers = max(t.Callers, j.Callers)
+		if j.Wrong != "" && t.Wrong == "" {
+			t.Wrong = fmt.Sprintf("block %d: %s", b.Index, j.Wrong)
+		}
+	}
+}
+
+func (t *Treatment) finishOutcomes(blocks []*Block) {
+	times := map[load.Class][]float64{}
+	count := map[load.Class]int{}
+	for _, b := range blocks {
+		_, samples := b.phaseOf(study.Enforce)
+		for _, s := range samples {
+			if int(s.Target) != t.Index {
+				continue
+			}
+			count[s.Class]++
+			if s.LastByte >= 0 {
+				times[s.Class] = append(times[s.Class], micros(s.Response()))
+			}
+		}
+	}
+	for c, n := range count {
+		o := OutcomeClass{Class: c, Count: n}
+		if len(times[c]) > 0 {
+			o.P50 = median(times[c])
+		}
+		t.Enforced = append(t.Enforced, o)
+	}
+	slices.SortFunc(t.Enforced, func(a, b OutcomeClass) int { return int(a.Class) - int(b.Class) })
+}
+
+func apparatusLoad(blocks []*Block) Load {
+	var busy, steal, generator, spin, remainder, late []float64
+	var sent int
+	var wall float64
+	for _, b := range blocks {
+		rec, samples := b.phaseOf(study.Latency)
+		busy = append(busy, rec.Host.BusyShare())
+		steal = append(steal, rec.Host.StealShare())
+		n := max(rec.Stats.Sent, 1)
+		generator = append(generator, micros(rec.Stats.CPU-rec.Stats.Spin)/float64(n))
+		spin = append(spin, rec.Stats.Spin.Seconds()/rec.Wall.Seconds())
+		remainder = append(remainder, unaccounted(rec))
+		late = append(late, lateness(samples, -1)...)
+		sent += rec.Stats.Sent
+		wall += rec.Phase.Duration.Seconds()
+	}
+	slices.Sort(late)
+	return Load{Rate: float64(sent) / wall, HostBusy: median(busy), Steal: slices.Max(steal),
+		LatenessP50: stat.Quantile(late, 0.5), LatenessP99: stat.Quantile(late, 0.99),
+		GeneratorCPU: median(generator), SpinShare: median(spin), Remainder: median(remainder)}
+}
+
+// unaccounted is the share of the host's busy time that no process of the run used.
+func unaccounted(rec *PhaseRecord) float64 {
+	var sum float64
+	for _, p := range rec.Parts {
+		sum += p.CPU.Seconds()
+	}
+	host := rec.Host.Busy.Seconds()
+	if host == 0 {
+		return 0
+	}
+	return 1 - sum/host
+}

@@ -1,0 +1,250 @@
+package experiment
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/named"
+	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/placement"
+	"github.com/taremesh/tare/study"
+	"github.com/taremesh/tare/testbed"
+	"github.com/taremesh/tare/workload"
+)
+
+// Catalog is what a plan's names are looked up in.
+type Catalog struct {
+	Functions  named.Set[function.Function]
+	Placements named.Set[placement.Placement]
+	Workloads  named.Set[workload.Workload]
+	Generators named.Set[load.Generator]
+	DataPlanes named.Set[dataplane.DataPlane]
+}
+
+// Apparatus is a plan with its names looked up: what will stand and who will
+// send requests. It is a value; nothing has been started.
+type Apparatus struct {
+	Plan       *study.Plan
+	Generator  load.Generator
+	Topologies []testbed.Topology
+	Population load.Population
+
+	function *function.Function
+	spec     function.Spec
+	workload workload.Workload
+	prepared *workload.Prepared
+	callers  []function.Caller // by user
+	groups   map[string][]int  // users by subscription
+}
+
+// tokenCheck is the function that the control "token" adds.
+const tokenCheck = "jwt"
+
+// NewApparatus looks up everything that the plan names and decodes all
+// parameters, so that whatever is wrong is said before anything starts.
+func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
+	a := &Apparatus{Plan: p, groups: map[string][]int{}}
+	s := &p.Study
+	var err error
+	if a.Generator, err = c.Generators.Get(s.Load.Generator); err != nil {
+		return nil, s.Errorf("$.load.generator", "%w", err)
+	}
+	if a.workload, err = c.Workloads.Get(s.Workload.Name); err != nil {
+		return nil, s.Errorf("$.workload.name", "%w", err)
+	}
+	if _, err = c.DataPlanes.Get(s.DataPlane); err != nil {
+		return nil, s.Errorf("$.dataplane", "%w", err)
+	}
+	if err := a.decodeFunction(c); err != nil {
+		return nil, err
+	}
+	if err := a.populate(); err != nil {
+		return nil, err
+	}
+	for i := range s.Treatments {
+		t, err := a.topology(i, c)
+		if err != nil {
+			return nil, err
+		}
+		a.Topologies = append(a.Topologies, t)
+	}
+	return a, nil
+}
+
+func (a *Apparatus) decodeFunction(c Catalog) error {
+	s := &a.Plan.Study
+	if s.Function == nil {
+		return nil
+	}
+	f, err := c.Functions.Get(s.Function.Name)
+	if err != nil {
+		return s.Errorf("$.function.name", "%w", err)
+	}
+	a.function = &f
+	a.spec, err = f.Decode(s.Function.Params)
+	return err
+}
+
+// populate makes the users and prepares the workload for them. The last user,
+// of weight 0, only probes.
+func (a *Apparatus) populate() error {
+	users := []workload.User{}
+	weights := []float64{}
+	if u := a.Plan.Study.Load.Users; u != nil {
+		for _, g := range u.Mix {
+			for range int(float64(g.Share)*float64(u.Count) + 0.5) {
+				a.groups[g.Subscription] = append(a.groups[g.Subscription], len(users))
+				users = append(users, workload.User{Name: fmt.Sprintf("user-%05d", len(users)), Subscription: g.Subscription})
+				weights = append(weights, g.Weight)
+			}
+		}
+	} else {
+		users = append(users, workload.User{Name: "anyone"})
+		weights = append(weights, 1)
+	}
+	users = append(users, workload.User{Name: "probe", Subscription: users[0].Subscription})
+	weights = append(weights, 0)
+	var err error
+	if a.prepared, err = a.workload.Prepare(users); err != nil {
+		return fmt.Errorf("prepare workload %s: %w", a.workload.Name, err)
+	}
+	for i, u := range users {
+		a.callers = append(a.callers, function.Caller{User: u.Name, Subscription: u.Subscription})
+		lu := load.User{Weight: weights[i]}
+		if len(a.prepared.Tokens) > 0 {
+			lu.Header = [][2]string{{"Authorization", "Bearer " + a.prepared.Tokens[i]}}
+		}
+		a.Population.Users = append(a.Population.Users, lu)
+	}
+	return nil
+}
+
+// topology builds treatment i: what its ladder adds, step by step.
+func (a *Apparatus) topology(i int, c Catalog) (testbed.Topology, error) {
+	s := &a.Plan.Study
+	t := testbed.Topology{Name: s.Treatments[i].Name, Workload: a.workload, Workers: 1, Probe: a.probe()}
+	t.Service.Workers = 1
+	params := s.Workload.Params
+	for _, j := range s.Ladder(i) {
+		step := s.Treatments[j]
+		var err error
+		switch {
+		case step.Control == study.Router:
+			t.Proxy, t.DataPlane = routerProxy(), s.DataPlane
+		case step.Control == study.Token:
+			err = a.addTokenCheck(j, &t, c)
+		case step.Form != "":
+			err = a.place(j, &t, c)
+		case !step.Workload.IsZero():
+			params = step.Workload
+		}
+		if err != nil {
+			return t, err
+		}
+	}
+	var err error
+	t.Service.Service, err = a.workload.Service(a.prepared, params)
+	return t, err
+}
+
+func (a *Apparatus) probe() testbed.Request {
+	return testbed.Request{Method: a.prepared.Method, Path: a.prepared.Path, Host: a.prepared.Host,
+		Header: a.Population.Users[len(a.Population.Users)-1].Header}
+}
+
+func routerProxy() *dataplane.Proxy {
+	return &dataplane.Proxy{Hosts: []dataplane.VirtualHost{{
+		Name: "all", Domains: []string{"*"},
+		Routes: []dataplane.Route{{Path: "/", Cluster: testbed.ServiceCluster}},
+	}}}
+}
+
+// addTokenCheck puts the workload's token check into the proxy.
+func (a *Apparatus) addTokenCheck(j int, t *testbed.Topology, c Catalog) error {
+	s := &a.Plan.Study
+	at := fmt.Sprintf("$.treatments[%d].control", j)
+	if a.prepared.Check == nil {
+		return s.Errorf(at, "control token: workload %s has no tokens to check", a.workload.Name)
+	}
+	if t.Proxy == nil {
+		return s.Errorf(at, "control token: baseline %q has no proxy to check tokens in", s.Treatments[j].Baseline)
+	}
+	f, err := c.Functions.Get(tokenCheck)
+	if err != nil {
+		return s.Errorf(at, "%w", err)
+	}
+	text, err := json.Marshal(a.prepared.Check)
+	if err != nil {
+		return fmt.Errorf("write the token check: %w", err)
+	}
+	params, err := study.JSONParams("token check of "+a.workload.Name, text)
+	if err != nil {
+		return err
+	}
+	spec, err := f.Decode(params)
+	if err != nil {
+		return err
+	}
+	p, err := c.Placements.Get(string(study.FormNative))
+	if err != nil {
+		return err
+	}
+	return p.Place(t, f, spec)
+}
+
+// place puts the study's function into the topology in the treatment's form.
+func (a *Apparatus) place(j int, t *testbed.Topology, c Catalog) error {
+	s := &a.Plan.Study
+	tr := s.Treatments[j]
+	at := fmt.Sprintf("$.treatments[%d].form", j)
+	p, err := c.Placements.Get(string(tr.Form))
+	if err != nil {
+		return s.Errorf(at, "form %s cannot be placed yet: %w", tr.Form, err)
+	}
+	if !p.Has(*a.function) {
+		return s.Errorf(at, "function %s has no form %s: %s", a.function.Name, tr.Form, a.function.Without[tr.Form])
+	}
+	if !p.At(tr.Site) {
+		return s.Errorf(at, "form %s cannot run at site %s (it can at: %v)", tr.Form, tr.Site, p.Sites)
+	}
+	if err := p.Place(t, *a.function, a.spec); err != nil {
+		return s.Errorf(at, "%w", err)
+	}
+	return nil
+}
+
+// Targets says where the generator sends the treatments' requests.
+func (a *Apparatus) targets(up testbed.Setup) []load.Target {
+	ts := make([]load.Target, len(a.Topologies))
+	for i, t := range a.Topologies {
+		n := a.Plan.Study.Load.Connections
+		ts[i] = load.Target{Name: t.Name, Addr: up.Addr(i), Method: a.prepared.Method, Path: a.prepared.Path,
+			Host: a.prepared.Host, Connections: n, MaxConnections: 8 * n}
+	}
+	return ts
+}
+
+// loadOf is the traffic of a phase. Who goes over the limit is drawn afresh in
+// each block.
+func (a *Apparatus) loadOf(p study.Phase) load.Load {
+	l := load.Load{Arrivals: load.Arrivals(a.Plan.Study.Load.Arrivals), Rate: p.Rate, Each: p.Each,
+		Targets: p.Targets, Seed: p.Seed}
+	if p.Each == 0 {
+		l.Duration = p.Duration
+	}
+	if p.Kind == study.Enforce {
+		e := a.Plan.Study.Enforcement
+		group := a.groups[e.Subscription]
+		n := min(a.Plan.OverUsers(), len(group))
+		r := rand.New(rand.NewPCG(p.Seed, 1))
+		over := &load.Over{Share: float64(n*e.Requests) / float64(p.Each)}
+		for _, k := range r.Perm(len(group))[:n] {
+			over.Users = append(over.Users, group[k])
+		}
+		l.Over = over
+	}
+	return l
+}

@@ -1,0 +1,210 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/study"
+	"github.com/taremesh/tare/testbed"
+	"github.com/taremesh/tare/workload"
+)
+
+// settle is the pause after the other treatments were stopped and before a
+// solo window begins.
+const settle = 200 * time.Millisecond
+
+// stage is a block being carried out.
+type stage struct {
+	*Apparatus
+	plan     study.Block
+	heaviest int
+	up       testbed.Setup
+	session  load.Session
+	ps       []process
+	served   []int64 // by each service before the first phase
+	block    Block
+	report   func(study.Kind)
+}
+
+// carryOut brings everything up, runs the phases, judges, and takes it all
+// down. An error is the apparatus's or ctx's; what happened to a block that
+// stood is in Block.Void.
+func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, heaviest int, report func(study.Kind)) (b Block, err error) {
+	s := &stage{Apparatus: a, plan: plan, heaviest: heaviest, report: report}
+	s.block = Block{Index: plan.Index, Started: time.Now().UTC()}
+	defer func() { b.Took = time.Since(b.Started) }()
+	if s.up, err = r.Testbed.Up(ctx, a.Topologies, plan.Start); err != nil {
+		return s.block, fmt.Errorf("bring up block %d: %w", plan.Index, err)
+	}
+	defer func() { err = errors.Join(err, s.up.Down()) }()
+	if s.session, err = a.Generator.Open(ctx, a.targets(s.up), a.Population); err != nil {
+		return s.block, fmt.Errorf("start generator %s for block %d: %w", a.Generator.Name(), plan.Index, err)
+	}
+	defer func() { err = errors.Join(err, s.session.Close()) }()
+	s.ps = processes(s.up, len(a.Topologies), s.session)
+	err = s.run(ctx)
+	if died := s.up.Err(); died != nil {
+		s.block.Void = died.Error()
+		return s.block, nil
+	}
+	return s.block, err
+}
+
+func (s *stage) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // a process that dies ends the block at once
+		select {
+		case <-s.up.Died():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := s.countServed(ctx); err != nil {
+		return err
+	}
+	for _, p := range s.plan.Phases {
+		if p.Heaviest {
+			p.Targets = []int{s.heaviest}
+		}
+		if err := s.phase(ctx, p); err != nil {
+			return fmt.Errorf("%s phase of block %d: %w", p.Kind, s.plan.Index, err)
+		}
+	}
+	return s.judge(ctx)
+}
+
+func (s *stage) countServed(ctx context.Context) error {
+	s.served = make([]int64, len(s.Topologies))
+	for i := range s.Topologies {
+		st, err := s.up.Stats(ctx, i)
+		if err != nil {
+			return err
+		}
+		s.served[i] = st.Served
+	}
+	return nil
+}
+
+func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
+	s.report(p.Kind)
+	if p.Kind == study.Solo {
+		others := s.others(p.Targets[0])
+		if err := s.up.Pause(others...); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.up.Resume(others...)) }()
+		if err := pause(ctx, settle); err != nil {
+			return err
+		}
+	}
+	from, err := readEdge(s.ps)
+	if err != nil {
+		return err
+	}
+	rec := PhaseRecord{Phase: p}
+	var samples []load.Sample
+	if p.Kind == study.Idle {
+		err = pause(ctx, p.Duration)
+	} else {
+		samples, rec.Stats, err = s.session.Generate(ctx, s.loadOf(p))
+	}
+	if err != nil {
+		return err
+	}
+	to, err := readEdge(s.ps)
+	if err != nil {
+		return err
+	}
+	rec.Wall, rec.Host = to.at.Sub(from.at), to.host.Sub(from.host)
+	if rec.Parts, err = parts(s.ps, from, to); err != nil {
+		return err
+	}
+	s.block.Phases = append(s.block.Phases, rec)
+	s.block.Samples = append(s.block.Samples, samples)
+	return nil
+}
+
+func (s *stage) others(i int) []int {
+	var is []int
+	for j := range s.Topologies {
+		if j != i {
+			is = append(is, j)
+		}
+	}
+	return is
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// judge holds every treatment that carries the function against its model, and
+// keeps the services' own counts.
+func (s *stage) judge(ctx context.Context) error {
+	enforced := s.Plan.Enforced()
+	for i := range s.Topologies {
+		st, err := s.up.Stats(ctx, i)
+		if err != nil {
+			return err
+		}
+		st.Served -= s.served[i]
+		s.block.Work = append(s.block.Work, WorkStats{Treatment: i, Stats: st})
+		if slices.Contains(enforced, i) {
+			s.block.Judged = append(s.block.Judged, s.judgeOne(i, st))
+		}
+	}
+	return nil
+}
+
+func (s *stage) judgeOne(i int, st workload.Stats) Judgement {
+	e := function.Evidence{Served: int(st.Served)}
+	touched := map[uint32]bool{}
+	for _, samples := range s.block.Samples {
+		for _, x := range samples {
+			if int(x.Target) != i {
+				continue
+			}
+			touched[x.User] = true
+			e.Observations = append(e.Observations, function.Observation{Earliest: x.Written, Latest: latest(x),
+				Path: s.prepared.Path, Caller: s.callers[x.User], Outcome: outcome(x)})
+		}
+	}
+	slices.SortFunc(e.Observations, func(a, b function.Observation) int { return int(a.Earliest - b.Earliest) })
+	j := Judgement{Treatment: i, Callers: len(touched)}
+	if err := s.function.Judge(s.spec, e); err != nil {
+		j.Wrong = err.Error()
+	}
+	return j
+}
+
+// latest is when the decision on a request had been made at the latest: a
+// request without an answer may still be under way.
+func latest(x load.Sample) time.Duration {
+	if x.FirstByte >= 0 {
+		return x.FirstByte
+	}
+	return time.Duration(1<<63 - 1)
+}
+
+func outcome(x load.Sample) function.Outcome {
+	switch x.Class {
+	case load.OK:
+		return function.Allowed
+	case load.Limited:
+		return function.Refused
+	}
+	return function.Unknown
+}

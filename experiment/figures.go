@@ -1,0 +1,193 @@
+package experiment
+
+import (
+	"slices"
+	"time"
+
+	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/stat"
+	"github.com/taremesh/tare/study"
+)
+
+// Endpoint is a figure that treatments are compared by.
+type Endpoint string
+
+// The endpoints; all are in microseconds.
+const (
+	P50 Endpoint = "p50"
+	P90 Endpoint = "p90"
+	P99 Endpoint = "p99"
+	CPU Endpoint = "cpu" // proxy and service, idle use subtracted, per request
+)
+
+// Endpoints lists the endpoints; the first two are primary.
+func Endpoints() []Endpoint { return []Endpoint{P50, CPU, P90, P99} }
+
+// primary endpoints are those that verdicts are simultaneous over.
+func (e Endpoint) primary() bool { return e == P50 || e == CPU }
+
+var quantiles = map[Endpoint]float64{P50: 0.50, P90: 0.90, P99: 0.99}
+
+// Margin is the plan's margin for the endpoint, in µs, given the baseline's value.
+func (e Endpoint) margin(m study.Margins, baseline float64) float64 {
+	switch e {
+	case P50, P90:
+		return m.P50.Of(baseline)
+	case P99:
+		return m.P99.Of(baseline)
+	}
+	return m.CPU.Of(baseline)
+}
+
+// figures are the endpoints of one treatment in one block. A quantile without
+// enough samples is absent, with the reason in why.
+type figures struct {
+	requests int
+	values   map[Endpoint]float64
+	why      map[Endpoint]string
+}
+
+// phaseOf returns the first phase of a kind and its samples.
+func (b *Block) phaseOf(k study.Kind) (*PhaseRecord, []load.Sample) {
+	for i := range b.Phases {
+		if b.Phases[i].Phase.Kind == k {
+			return &b.Phases[i], b.Samples[i]
+		}
+	}
+	return nil, nil
+}
+
+// responses are the response times, in µs and sorted, of treatment i's
+// requests that were answered, whatever the answer.
+func responses(samples []load.Sample, i int) []float64 {
+	var xs []float64
+	for _, s := range samples {
+		if int(s.Target) == i && s.LastByte >= 0 {
+			xs = append(xs, micros(s.Response()))
+		}
+	}
+	slices.Sort(xs)
+	return xs
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// figuresOf computes treatment i's endpoints from a block's latency phase.
+func figuresOf(b *Block, i int) figures {
+	_, samples := b.phaseOf(study.Latency)
+	xs := responses(samples, i)
+	f := figures{requests: len(xs), values: map[Endpoint]float64{}, why: map[Endpoint]string{}}
+	for e, q := range quantiles {
+		if ok, why := stat.Supported(len(xs), q); !ok {
+			f.why[e] = why
+			continue
+		}
+		f.values[e] = stat.Quantile(xs, q)
+	}
+	if c, ok := cpuPerRequest(*b, i); ok {
+		f.values[CPU] = c
+	} else {
+		f.why[CPU] = "no requests"
+	}
+	return f
+}
+
+// cpuPerRequest is (busy − idle) ÷ requests of the treatment's proxy and
+// service together, in µs, in the latency phase.
+func cpuPerRequest(b Block, i int) (float64, bool) {
+	var sum float64
+	n := 0
+	for _, u := range usageOf(&b, i) {
+		sum += u.PerRequest
+		n++
+	}
+	return sum, n > 0
+}
+
+// Usage is what one process of a treatment used in the latency phase of a block.
+type Usage struct {
+	Role       string  `json:"role"`
+	PerRequest float64 `json:"cpu_us_per_request"` // idle use subtracted
+	IdleCores  float64 `json:"idle_cores"`         // CPU time per time without load
+	WaitShare  float64 `json:"wait_share"`         // of the time: runnable, but without a core
+	PrivateMB  float64 `json:"private_mb"`         // MB: 10⁶ bytes
+	RSSMB      float64 `json:"rss_mb"`
+	SharedMB   float64 `json:"shared_mb"`
+}
+
+// usageOf lists the usage of treatment i's processes; none without requests.
+func usageOf(b *Block, i int) []Usage {
+	busy, samples := b.phaseOf(study.Latency)
+	idle, _ := b.phaseOf(study.Idle)
+	if busy == nil || idle == nil {
+		return nil
+	}
+	requests := 0
+	for _, s := range samples {
+		if i < 0 || int(s.Target) == i {
+			requests++
+		}
+	}
+	if requests == 0 {
+		return nil
+	}
+	var us []Usage
+	for _, p := range busy.Parts {
+		if p.Treatment != i {
+			continue
+		}
+		u := Usage{Role: p.Role, PrivateMB: float64(p.Memory.Private) / 1e6,
+			RSSMB: float64(p.Memory.RSS) / 1e6, SharedMB: float64(p.Memory.Shared) / 1e6}
+		for _, q := range idle.Parts {
+			if q.Treatment == i && q.Role == p.Role {
+				u.IdleCores = q.CPU.Seconds() / idle.Wall.Seconds()
+			}
+		}
+		u.PerRequest = (micros(p.CPU) - u.IdleCores*micros(busy.Wall)) / float64(requests)
+		u.WaitShare = p.Wait.Seconds() / busy.Wall.Seconds()
+		us = append(us, u)
+	}
+	return us
+}
+
+// strain is what befell a block, for the void rule.
+func strain(p *study.Plan, b Block) stat.Strain {
+	s := stat.Strain{}
+	for i, ph := range b.Phases {
+		s.Scheduled += ph.Stats.Scheduled
+		s.Sent += ph.Stats.Sent
+		if ph.Phase.Kind == study.Enforce {
+			continue
+		}
+		for _, x := range b.Samples[i] {
+			if x.Class != load.OK && x.Class != load.Limited {
+				s.Errors++
+			}
+		}
+	}
+	rec, samples := b.phaseOf(study.Latency)
+	if rec == nil {
+		return s
+	}
+	s.Steal = rec.Host.StealShare()
+	for i := range p.Study.Treatments {
+		if late := lateness(samples, i); len(late) > 0 {
+			s.Lateness = append(s.Lateness, stat.Quantile(late, 0.5))
+		}
+	}
+	base := figuresOf(&b, p.ControlBaseline())
+	s.Margin = P50.margin(p.Study.Margin, base.values[P50])
+	return s
+}
+
+// lateness of treatment i's requests (all for a negative i), in µs, sorted.
+func lateness(samples []load.Sample, i int) []float64 {
+	var xs []float64
+	for _, s := range samples {
+		if (i < 0 || int(s.Target) == i) && s.Written >= 0 {
+			xs = append(xs, micros(s.Lateness()))
+		}
+	}
+	slices.Sort(xs)
+	return xs
+}

@@ -1,0 +1,118 @@
+package experiment
+
+import (
+	"fmt"
+
+	"github.com/taremesh/tare/stat"
+	"github.com/taremesh/tare/study"
+)
+
+// Interference compares what a difference is when all treatments share the
+// machine with what it is when each stands alone. Solo windows run at the
+// total rate, so a part of the disagreement is rate, not interference.
+type Interference struct {
+	Baseline, Heaviest int
+	Blocks             int     // control blocks
+	Shared, Solo       float64 // mean difference of p50 in µs: shared load, alone
+	// Disagreement is shared − solo; nil with fewer than 3 control blocks.
+	Disagreement *stat.Interval
+	Margin       float64
+	// Interferes: the disagreement lies wholly beyond the margin.
+	Interferes bool
+}
+
+const minControlBlocks = 3
+
+func interference(p *study.Plan, blocks []*Block) *Interference {
+	in := &Interference{Baseline: p.ControlBaseline(), Heaviest: -1}
+	var shared, solo, apart, base []float64
+	for _, b := range blocks {
+		alone := map[int]float64{}
+		for k, ph := range b.Phases {
+			if ph.Phase.Kind != study.Solo {
+				continue
+			}
+			if xs := responses(b.Samples[k], ph.Phase.Targets[0]); len(xs) > 0 {
+				alone[ph.Phase.Targets[0]] = stat.Quantile(xs, 0.5)
+			}
+			if ph.Phase.Heaviest {
+				in.Heaviest = ph.Phase.Targets[0]
+			}
+		}
+		if len(alone) < 2 {
+			continue
+		}
+		f, g := figuresOf(b, in.Baseline), figuresOf(b, in.Heaviest)
+		shared = append(shared, g.values[P50]-f.values[P50])
+		solo = append(solo, alone[in.Heaviest]-alone[in.Baseline])
+		apart = append(apart, shared[len(shared)-1]-solo[len(solo)-1])
+		base = append(base, f.values[P50])
+	}
+	if in.Blocks = len(apart); in.Blocks == 0 {
+		return nil
+	}
+	in.Shared, in.Solo = mean(shared), mean(solo)
+	in.Margin = P50.margin(p.Study.Margin, median(base))
+	if in.Blocks < minControlBlocks {
+		return in
+	}
+	if d, err := stat.PairedT(apart, 0.95); err == nil {
+		in.Disagreement = &d
+		in.Interferes = d.Low > in.Margin || d.High < -in.Margin
+	}
+	return in
+}
+
+func mean(xs []float64) float64 {
+	var sum float64
+	for _, x := range xs {
+		sum += x
+	}
+	return sum / float64(len(xs))
+}
+
+// The shares beyond which the apparatus is warned of.
+const (
+	busyLimit      = 0.50 // of all cores: method.md §9
+	remainderLimit = 0.05 // of the host's busy time: method.md §6
+)
+
+// warn lists what the reader must know of the whole run.
+func (an *Analysis) warn(p *study.Plan, blocks []*Block) {
+	add := func(format string, args ...any) { an.Warnings = append(an.Warnings, fmt.Sprintf(format, args...)) }
+	if p.Screening || an.Blocks < study.MinBlocks {
+		add("screening: %d blocks; verdicts need at least %d", an.Blocks, study.MinBlocks)
+	}
+	for e, g := range an.AA {
+		if !g.Inside {
+			add("noise floor too high for this margin: identical treatments differ by %.2f to %.2f µs by %s, the margin is %.2f µs", g.Low, g.High, e, g.Margin)
+		}
+	}
+	for _, t := range an.Treatments {
+		if t.Wrong != "" {
+			add("%s did not do its work: %s", t.Name, t.Wrong)
+		}
+		if t.Refused > 0 {
+			add("%s refused %d requests where overhead is measured: its overhead is invalid", t.Name, t.Refused)
+		}
+	}
+	if in := an.Interference; in != nil && in.Interferes {
+		add("treatments interfere: under shared load %s − %s is %.1f µs, alone %.1f µs", an.Treatments[in.Heaviest].Name, an.Treatments[in.Baseline].Name, in.Shared, in.Solo)
+	}
+	if l := an.Apparatus; l.HostBusy > busyLimit {
+		add("the host was %.0f %% busy, more than half: queues are part of the latency", 100*l.HostBusy)
+	}
+	if r := an.Apparatus.Remainder; r > remainderLimit || r < -remainderLimit {
+		add("%.0f %% of the host's busy time belongs to no process of the run: something else ran, or interrupts", 100*r)
+	}
+	for _, b := range blocks {
+		for _, w := range b.Warnings {
+			add("block %d: %s", b.Index, w)
+		}
+		for k, ph := range b.Phases {
+			if ph.Stats.Saturated && b.Phases[k].Phase.Kind == study.Latency {
+				add("block %d: every connection was busy and requests had to queue", b.Index)
+			}
+		}
+	}
+}

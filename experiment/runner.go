@@ -1,0 +1,235 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/taremesh/tare/stat"
+	"github.com/taremesh/tare/study"
+	"github.com/taremesh/tare/testbed"
+)
+
+// Runner carries out plans.
+type Runner struct {
+	Testbed testbed.Testbed
+	Journal Journal
+	// Progress, if set, is told what happens, from the goroutine that runs.
+	Progress func(Event)
+}
+
+// Event is one step of a run.
+type Event struct {
+	Block   int           // index of the block under way
+	Blocks  int           // planned
+	Done    int           // finished that count
+	Voids   int           // finished that do not
+	Phase   study.Kind    // under way; empty when a block has just finished
+	Elapsed time.Duration // of the run, earlier sittings included
+	Left    time.Duration // expected
+	// Block that has just finished, and what all finished ones say so far;
+	// nil during a phase.
+	Finished *Block
+	Analysis *Analysis
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	State  State
+	Blocks []Block // all finished ones, voids included
+	// Stopped early because every interval is narrow enough.
+	Enough bool
+}
+
+// stopTimeout bounds what is written after a run was cancelled.
+const stopTimeout = 10 * time.Second
+
+// Run carries out the plan's blocks that are not done yet. The experiment must
+// have been begun in the journal. On cancellation the block under way is given
+// up, all else is kept, and the error is ctx's.
+func (r *Runner) Run(ctx context.Context, id string, a *Apparatus, done []Block) (Outcome, error) {
+	c := &course{Runner: r, Apparatus: a, id: id, began: time.Now(), blocks: done}
+	for _, b := range done {
+		c.before += b.Took
+	}
+	err := c.run(ctx)
+	out := Outcome{State: Done, Blocks: c.blocks, Enough: c.enough}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		out.State, err = Interrupted, ctx.Err()
+	case err != nil:
+		out.State = Failed
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	return out, errors.Join(err, r.Journal.End(end, id, out.State, time.Now().UTC()))
+}
+
+// course is one run under way.
+type course struct {
+	*Runner
+	*Apparatus
+	id     string
+	began  time.Time
+	before time.Duration // spent in earlier sittings
+	blocks []Block
+	enough bool
+}
+
+func (c *course) run(ctx context.Context) error {
+	for _, b := range c.Plan.Blocks {
+		if c.finished(b.Index) {
+			continue
+		}
+		if c.enough = c.enoughSoFar(b.Index); c.enough || c.timeIsUp() {
+			return nil
+		}
+		if err := c.untilItCounts(ctx, b); err != nil {
+			return err
+		}
+	}
+	c.enough = c.enoughSoFar(len(c.Plan.Blocks))
+	return nil
+}
+
+// finished reports whether the journal holds the block, counting.
+func (c *course) finished(index int) bool {
+	for _, b := range c.blocks {
+		if b.Index == index && b.Void == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *course) enoughSoFar(blocks int) bool {
+	rule := c.Plan.Rule
+	if rule.Stop != study.StopWidth || blocks < rule.First || (blocks-rule.First)%rule.Every != 0 {
+		return false
+	}
+	an, err := Analyse(c.Plan, c.blocks)
+	return err == nil && an.narrowEnough()
+}
+
+// timeIsUp: a further block would not end in time. The first always may begin.
+func (c *course) timeIsUp() bool {
+	if len(c.blocks) == 0 || c.Plan.Study.Design.Blocks > 0 {
+		return false
+	}
+	return c.elapsed()+c.meanBlock() > c.Plan.Study.Design.Time
+}
+
+func (c *course) elapsed() time.Duration { return c.before + time.Since(c.began) }
+
+func (c *course) meanBlock() time.Duration {
+	if len(c.blocks) == 0 {
+		return c.Plan.Expected / time.Duration(len(c.Plan.Blocks))
+	}
+	var sum time.Duration
+	for _, b := range c.blocks {
+		sum += b.Took
+	}
+	return sum / time.Duration(len(c.blocks))
+}
+
+// untilItCounts repeats a block until it is not void, or until the share of
+// voids is used up: then it counts as it is, stamped.
+func (c *course) untilItCounts(ctx context.Context, plan study.Block) error {
+	rule := stat.DefaultVoidRule()
+	attempt, voids := 1, 0
+	for _, b := range c.blocks {
+		if b.Void != "" {
+			voids++
+		}
+		if b.Index == plan.Index {
+			attempt = b.Attempt + 1
+		}
+	}
+	for ; ; attempt, voids = attempt+1, voids+1 {
+		b, err := c.carryOut(ctx, c.Apparatus, plan, c.heaviest(), func(k study.Kind) { c.tell(Event{Block: plan.Index, Phase: k}) })
+		if err != nil {
+			return err
+		}
+		b.Attempt = attempt
+		b.ID = fmt.Sprintf("%s-b%03d-a%d", c.id, b.Index, attempt)
+		if b.Void == "" {
+			b.Void = rule.Reason(strain(c.Plan, b))
+			if b.Void != "" && !rule.Allows(voids, len(c.Plan.Blocks)) {
+				b.Warnings = append(b.Warnings, "kept although void, since a fifth of the blocks were void before it: "+b.Void)
+				b.Void = ""
+			}
+		} else if !rule.Allows(voids, len(c.Plan.Blocks)) {
+			return fmt.Errorf("block %d: %s, and a fifth of the blocks were void before it; give the machine rest or look at the last lines above", plan.Index, b.Void)
+		}
+		if err := c.keep(ctx, b); err != nil {
+			return err
+		}
+		if b.Void == "" {
+			return nil
+		}
+	}
+}
+
+func (c *course) keep(ctx context.Context, b Block) error {
+	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if err := c.Journal.Append(keep, c.id, b); err != nil {
+		return err
+	}
+	c.blocks = append(c.blocks, b)
+	an, err := Analyse(c.Plan, c.blocks)
+	if err != nil && !errors.Is(err, ErrNoBlocks) {
+		return err
+	}
+	c.tell(Event{Block: b.Index, Finished: &b, Analysis: an})
+	return nil
+}
+
+func (c *course) tell(e Event) {
+	if c.Progress == nil {
+		return
+	}
+	e.Blocks = len(c.Plan.Blocks)
+	for _, b := range c.blocks {
+		if b.Void == "" {
+			e.Done++
+		} else {
+			e.Voids++
+		}
+	}
+	e.Elapsed = c.elapsed()
+	e.Left = time.Duration(e.Blocks-e.Done) * c.meanBlock()
+	if c.Plan.Study.Design.Blocks == 0 {
+		e.Left = min(e.Left, c.Plan.Study.Design.Time-e.Elapsed)
+	}
+	e.Left = max(e.Left, 0)
+	c.Progress(e)
+}
+
+// heaviest is the treatment that the interference control compares with its
+// baseline: the one with the greatest CPU time per request when the first
+// control block begins, and the same from then on.
+func (c *course) heaviest() int {
+	for _, b := range c.blocks {
+		for _, ph := range b.Phases {
+			if ph.Phase.Heaviest {
+				return ph.Phase.Targets[0]
+			}
+		}
+	}
+	base := c.Plan.ControlBaseline()
+	best, most := -1, -1.0
+	for i := range c.Topologies {
+		var sum float64
+		for _, b := range c.blocks {
+			if x, ok := cpuPerRequest(b, i); ok && b.Void == "" {
+				sum += x
+			}
+		}
+		if i != base && c.Plan.Study.Treatments[i].Control != study.AA && sum > most {
+			best, most = i, sum
+		}
+	}
+	return best
+}

@@ -1,0 +1,50 @@
+package placement
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
+	"github.com/taremesh/tare/testbed"
+)
+
+// native runs in the proxy, as the data plane's own filter, at the end of the chain.
+var native = Placement{
+	Form:  study.FormNative,
+	Sites: []study.Site{study.SiteServer},
+	Has:   func(f function.Function) bool { return f.Native != nil },
+	Place: func(t *testbed.Topology, f function.Function, s function.Spec) error {
+		c, err := f.Native.Config(s)
+		if err != nil {
+			return fmt.Errorf("configure the native filter of %s: %w", f.Name, err)
+		}
+		t.Proxy.Filters = append(t.Proxy.Filters, dataplane.Filter{Name: c.Name, Config: c.Config})
+		for i := range t.Proxy.Hosts {
+			override(&t.Proxy.Hosts[i], c)
+		}
+		return nil
+	},
+}
+
+// override gives the filter's routes their own configuration. A path without a
+// route gets one, before all others, to the cluster of the last route (which
+// matches everything).
+func override(h *dataplane.VirtualHost, c function.FilterConfig) {
+	for _, path := range slices.Sorted(maps.Keys(c.Routes)) {
+		i := slices.IndexFunc(h.Routes, func(r dataplane.Route) bool { return r.Exact && r.Path == path })
+		if i < 0 {
+			i = 0
+			rest := h.Routes[len(h.Routes)-1]
+			h.Routes = slices.Insert(h.Routes, 0, dataplane.Route{Path: path, Exact: true, Cluster: rest.Cluster})
+		}
+		if h.Routes[i].Overrides == nil {
+			h.Routes[i].Overrides = map[string]*anypb.Any{}
+		}
+		h.Routes[i].Overrides[c.Name] = c.Routes[path]
+	}
+}

@@ -1,0 +1,32 @@
+// Package placement puts a function where it runs.
+//
+// A Placement is one form: it changes the topology of a treatment so that the
+// function stands there in that form, one file each. It starts nothing.
+package placement
+
+import (
+	"slices"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
+	"github.com/taremesh/tare/testbed"
+)
+
+// Placement puts functions into topologies in one form.
+type Placement struct {
+	Form  study.Form
+	Sites []study.Site
+	// Has reports whether the function exists in this form.
+	Has func(function.Function) bool
+	// Place adds the function, with its parameters, to the topology.
+	Place func(t *testbed.Topology, f function.Function, s function.Spec) error
+}
+
+// Name is the form.
+func (p Placement) Name() string { return string(p.Form) }
+
+// At reports whether the form can run at the site.
+func (p Placement) At(s study.Site) bool { return slices.Contains(p.Sites, s) }
+
+// All lists the placements there are.
+func All() []Placement { return []Placement{library, native} }
