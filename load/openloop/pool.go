@@ -1,0 +1,158 @@
+package openloop
+
+import (
+	"fmt"
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+type state uint8
+
+// The states of a connection's slot.
+const (
+	empty state = iota
+	connecting
+	idle
+	busy
+)
+
+const none = -1
+
+// conn is one slot for a connection. Slots are reused; generation tells an
+// event of the slot's last connection from one of this.
+type conn struct {
+	fd         int
+	generation int32
+	pool       int32
+	arrival    int32 // the request on it, or none
+	next, prev int32 // among the idle, or next among the empty
+	state      state
+	rested     bool // a request found it open, not opened for that request
+	closing    bool // the server has closed its side
+	watchWrite bool
+	rest       []byte // of the request, where the kernel took only a part
+	response   response
+}
+
+// pool is one thread's share of a target's connections.
+type pool struct {
+	target     int
+	family     int
+	addr       unix.Sockaddr
+	base       int // connections that always stand
+	first, end int32
+	empty      int32 // head of the list of empty slots
+	idleHead   int32 // rested longest
+	idleTail   int32
+	open       int // connecting, idle or busy
+	connecting int
+
+	queueHead, queueTail int32 // arrivals in line
+	queued               int
+}
+
+// sockaddr resolves an address once.
+func sockaddr(addr string) (unix.Sockaddr, int, error) {
+	a, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return nil, 0, fmt.Errorf("resolve %s: %w", addr, err)
+	}
+	if ip := a.IP.To4(); ip != nil {
+		s := &unix.SockaddrInet4{Port: a.Port}
+		copy(s.Addr[:], ip)
+		return s, unix.AF_INET, nil
+	}
+	s := &unix.SockaddrInet6{Port: a.Port}
+	copy(s.Addr[:], a.IP.To16())
+	if a.Zone != "" {
+		zone, err := net.InterfaceByName(a.Zone)
+		if err != nil {
+			return nil, 0, fmt.Errorf("resolve %s: %w", addr, err)
+		}
+		s.ZoneId = uint32(zone.Index)
+	}
+	return s, unix.AF_INET6, nil
+}
+
+// share is thread k's part of n things dealt to threads in turn.
+func share(n, threads, k int) int { return (n + threads - 1 - k) / threads }
+
+func (w *worker) addPool(target, base, most int, addr unix.Sockaddr, family int) {
+	p := pool{
+		target: target, family: family, addr: addr, base: base,
+		first: int32(len(w.conns)), empty: none, idleHead: none, idleTail: none,
+		queueHead: none, queueTail: none,
+	}
+	for range most {
+		w.conns = append(w.conns, conn{fd: -1, pool: int32(len(w.pools)), arrival: none, next: p.empty, prev: none})
+		p.empty = int32(len(w.conns) - 1)
+	}
+	p.end = int32(len(w.conns))
+	w.pools = append(w.pools, p)
+}
+
+// pushIdle puts a connection behind those that rest already.
+func (w *worker) pushIdle(p *pool, slot int32) {
+	c := &w.conns[slot]
+	c.state, c.next, c.prev = idle, none, p.idleTail
+	if p.idleTail == none {
+		p.idleHead = slot
+	} else {
+		w.conns[p.idleTail].next = slot
+	}
+	p.idleTail = slot
+}
+
+func (w *worker) removeIdle(p *pool, slot int32) {
+	c := &w.conns[slot]
+	if c.prev == none {
+		p.idleHead = c.next
+	} else {
+		w.conns[c.prev].next = c.next
+	}
+	if c.next == none {
+		p.idleTail = c.prev
+	} else {
+		w.conns[c.next].prev = c.prev
+	}
+	c.next, c.prev = none, none
+}
+
+func (w *worker) pushQueue(p *pool, arrival int32) {
+	w.inLine[arrival] = none
+	if p.queueTail == none {
+		p.queueHead = arrival
+	} else {
+		w.inLine[p.queueTail] = arrival
+	}
+	p.queueTail = arrival
+	p.queued++
+}
+
+// returnToQueue puts an arrival first in line.
+func (w *worker) returnToQueue(p *pool, arrival int32) {
+	w.inLine[arrival] = p.queueHead
+	p.queueHead = arrival
+	if p.queueTail == none {
+		p.queueTail = arrival
+	}
+	p.queued++
+}
+
+// popQueue returns the arrival that is first in line, or none. Those that have
+// timed out in line are passed over: they were counted out by expire.
+func (w *worker) popQueue(p *pool) int32 {
+	for p.queueHead != none {
+		arrival := p.queueHead
+		p.queueHead = w.inLine[arrival]
+		if p.queueHead == none {
+			p.queueTail = none
+		}
+		if w.samples[arrival].Class == pending {
+			p.queued--
+			return arrival
+		}
+	}
+	return none
+}

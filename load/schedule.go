@@ -1,0 +1,165 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// MaxRate is the greatest rate that a schedule accepts, in requests per second.
+const MaxRate = 1e6
+
+// The streams of randomness that one seed opens. They are apart so that a
+// change of users or targets leaves the gaps as they were.
+const (
+	gapStream    = 0x9e3779b97f4a7c15
+	targetStream = 0xbf58476d1ce4e5b9
+	userStream   = 0x94d049bb133111eb
+)
+
+// Schedule computes the arrivals of one load, one after the other. It has no
+// clock and allocates nothing per arrival.
+type Schedule struct {
+	gap      float64 // mean, in nanoseconds
+	at       float64 // of the last arrival, in nanoseconds
+	duration float64 // in nanoseconds; unused with remaining
+
+	targets   []int
+	remaining []int // with Each: how many are still to come, per entry of targets
+	left      int   // their sum
+
+	users *alias // nil: one anonymous user
+	over  Over
+
+	gaps, draws, senders *rand.Rand
+}
+
+// NewSchedule computes a load's arrivals for that many targets. The same load,
+// targets and population give the same arrivals; the same seed and rate give
+// the same gaps whatever the targets and users are.
+func NewSchedule(l Load, targets int, p Population) (*Schedule, error) {
+	chosen, err := l.check(targets)
+	if err != nil {
+		return nil, fmt.Errorf("schedule a load: %w", err)
+	}
+	s := &Schedule{
+		gap:      1e9 / l.Rate,
+		duration: float64(l.Duration),
+		targets:  chosen,
+		gaps:     rand.New(rand.NewPCG(l.Seed, gapStream)),
+		draws:    rand.New(rand.NewPCG(l.Seed, targetStream)),
+		senders:  rand.New(rand.NewPCG(l.Seed, userStream)),
+	}
+	if l.Each > 0 {
+		s.remaining = slices.Repeat([]int{l.Each}, len(chosen))
+		s.left = l.Each * len(chosen)
+	}
+	if s.users, err = newAlias(p); err != nil {
+		return nil, fmt.Errorf("schedule a load: %w", err)
+	}
+	if l.Over != nil {
+		if err := l.Over.check(len(p.Users)); err != nil {
+			return nil, fmt.Errorf("schedule a load: %w", err)
+		}
+		s.over = Over{Users: slices.Clone(l.Over.Users), Share: l.Over.Share}
+	}
+	return s, nil
+}
+
+// check returns the targets that the load draws from.
+func (l Load) check(targets int) ([]int, error) {
+	switch {
+	case l.Arrivals != "" && l.Arrivals != Poisson:
+		return nil, fmt.Errorf("arrivals %q are unknown (known: %s)", l.Arrivals, Poisson)
+	case !(l.Rate > 0): // also NaN
+		return nil, fmt.Errorf("the rate is %v requests/s, it must be greater than 0", l.Rate)
+	case l.Rate > MaxRate:
+		return nil, fmt.Errorf("the rate is %v requests/s, more than the %v that can be offered", l.Rate, float64(MaxRate))
+	case l.Each < 0:
+		return nil, fmt.Errorf("%d requests for each target", l.Each)
+	case l.Each == 0 && l.Duration <= 0:
+		return nil, fmt.Errorf("the duration is %v and no count per target is set", l.Duration)
+	case l.Timeout < 0:
+		return nil, fmt.Errorf("the timeout is %v", l.Timeout)
+	case targets < 1 || targets > math.MaxUint16:
+		return nil, fmt.Errorf("%d targets, not 1 to %d", targets, math.MaxUint16)
+	case l.Each > math.MaxInt32:
+		return nil, fmt.Errorf("%d requests for each target, more than %d", l.Each, math.MaxInt32)
+	}
+	if len(l.Targets) == 0 {
+		all := make([]int, targets)
+		for i := range all {
+			all[i] = i
+		}
+		return all, nil
+	}
+	seen := make([]bool, targets)
+	for _, t := range l.Targets {
+		if t < 0 || t >= targets {
+			return nil, fmt.Errorf("target %d is not one of the %d", t, targets)
+		}
+		if seen[t] {
+			return nil, fmt.Errorf("target %d is given twice", t)
+		}
+		seen[t] = true
+	}
+	return slices.Clone(l.Targets), nil
+}
+
+func (o Over) check(users int) error {
+	if !(o.Share >= 0 && o.Share <= 1) {
+		return fmt.Errorf("the share of users over their limit is %v, not 0 to 1", o.Share)
+	}
+	if len(o.Users) == 0 {
+		return errors.New("a share of users over their limit, but none is named")
+	}
+	for _, u := range o.Users {
+		if u < 0 || u >= users {
+			return fmt.Errorf("user %d is not one of the %d", u, users)
+		}
+	}
+	return nil
+}
+
+// Next returns the next arrival, or false after the last.
+func (s *Schedule) Next() (Arrival, bool) {
+	if s.remaining != nil && s.left == 0 {
+		return Arrival{}, false
+	}
+	s.at += s.gaps.ExpFloat64() * s.gap
+	if s.remaining == nil && s.at >= s.duration {
+		return Arrival{}, false
+	}
+	return Arrival{At: time.Duration(s.at), Target: s.target(), User: s.user()}, true
+}
+
+// target draws the target. With Each it draws without replacement: choosing in
+// proportion to what remains makes every order of the multiset equally likely.
+func (s *Schedule) target() int {
+	if s.remaining == nil {
+		return s.targets[s.draws.IntN(len(s.targets))]
+	}
+	k := s.draws.IntN(s.left)
+	s.left--
+	for i, n := range s.remaining {
+		if k < n {
+			s.remaining[i]--
+			return s.targets[i]
+		}
+		k -= n
+	}
+	return s.targets[len(s.targets)-1] // not reached: k < sum of remaining
+}
+
+func (s *Schedule) user() int {
+	if len(s.over.Users) > 0 && s.senders.Float64() < s.over.Share {
+		return s.over.Users[s.senders.IntN(len(s.over.Users))]
+	}
+	if s.users == nil {
+		return 0
+	}
+	return s.users.draw(s.senders)
+}
