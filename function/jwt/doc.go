@@ -1,0 +1,2 @@
+// Package jwt is the token check, in the form of Envoy's jwt_authn.
+package jwt

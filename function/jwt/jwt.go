@@ -1,0 +1,72 @@
+package jwt
+
+import (
+	"fmt"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
+)
+
+// Function returns the token check.
+func Function() function.Function {
+	return function.Function{
+		Name:   "jwt",
+		Doc:    "a token check: an ES256 signature, issuer, audience and time; claims become headers",
+		Decode: Decode,
+		Native: &function.Native{
+			Config: config,
+			Types:  []function.FilterType{{URL: typeURL, New: newFilter}},
+		},
+		Without: map[study.Form]string{
+			study.FormLibrary:  "none: a service that takes tokens verifies them itself, always",
+			study.FormLua:      "not built: Lua has no signature check of its own",
+			study.FormWasm:     "not built: needs a proxy-wasm module and a host for it",
+			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
+			study.FormExternal: "not built: needs an authorization service",
+		},
+	}
+}
+
+// Spec is the parameters of the token check.
+type Spec struct {
+	Issuer   string `json:"issuer" yaml:"issuer"`     // the claim iss
+	Audience string `json:"audience" yaml:"audience"` // one of the claim aud
+	JWKS     string `json:"jwks" yaml:"jwks"`         // a JSON Web Key Set; public keys for ES256 only
+}
+
+// Decode reads a Spec strictly. There are no defaults.
+func Decode(p study.Params) (function.Spec, error) {
+	var s Spec
+	if err := p.Decode(&s); err != nil {
+		return nil, err
+	}
+	if err := s.validate(); err != nil {
+		return nil, fmt.Errorf("jwt: %w", err)
+	}
+	return s, nil
+}
+
+func (s Spec) validate() error {
+	if s.Issuer == "" {
+		return fmt.Errorf("issuer: empty: whose tokens are taken must be said")
+	}
+	if s.Audience == "" {
+		return fmt.Errorf("audience: empty: for whom tokens must be meant has to be said")
+	}
+	if _, err := parseKeys([]byte(s.JWKS)); err != nil {
+		return fmt.Errorf("jwks: %w", err)
+	}
+	return nil
+}
+
+// specOf asserts that a Spec came from this package's Decode.
+func specOf(spec function.Spec) (Spec, error) {
+	s, ok := spec.(Spec)
+	if !ok {
+		return Spec{}, fmt.Errorf("jwt: parameters of type %T: want jwt.Spec from Decode", spec)
+	}
+	if err := s.validate(); err != nil {
+		return Spec{}, fmt.Errorf("jwt: %w", err)
+	}
+	return s, nil
+}

@@ -1,0 +1,26 @@
+package ratelimit
+
+import (
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
+)
+
+// Function returns the rate limit.
+func Function() function.Function {
+	return function.Function{
+		Name:    "ratelimit",
+		Doc:     "a token bucket per user, capacity and refill by subscription",
+		Decode:  Decode,
+		Library: &function.Library{Middleware: middleware},
+		Native: &function.Native{
+			Config: config,
+			Types:  []function.FilterType{{URL: typeURL, New: newFilter}},
+		},
+		Without: map[study.Form]string{
+			study.FormLua:      "not built: the embedded data plane has no Lua, and Envoy's keeps a table per worker",
+			study.FormWasm:     "not built: needs a proxy-wasm module and a host for it",
+			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
+			study.FormExternal: "not built: needs a rate-limit service",
+		},
+	}
+}
