@@ -1,6 +1,7 @@
 package study
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -33,6 +34,13 @@ func (m *Margin) UnmarshalText(text []byte) error {
 	}
 	*m = Margin{Least: d}
 	return nil
+}
+
+// UnmarshalJSON takes back what is marshalled, which holds both; the text of a
+// study file is one of the two.
+func (m *Margin) UnmarshalJSON(text []byte) error {
+	type fields Margin
+	return json.Unmarshal(text, (*fields)(m))
 }
 
 func (ms *Margins) setDefaults() {
