@@ -1,0 +1,47 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build test lint bench soak fuzz clean
+
+FUZZTIME ?= 20s
+export PATH := $(PATH):/usr/sbin:/sbin
+
+# $(call need,program,packages): installs Debian packages where a program is
+# missing and we may; says what to do where we may not.
+need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	&& { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(2); } >&2 && command -v $(1) >/dev/null; } \
+	|| { echo "no $(1) here: apt-get install $(2)"; $(3); }
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the program, as bin/tare
+	CGO_ENABLED=0 go build -trimpath -o bin/tare ./cmd/tare
+
+test: lint ## every check and test; needs only Go (and gcc for the race detector, fetched where it may be)
+	@$(call need,gcc,gcc libc6-dev,true)
+	go run ./internal/tally
+
+lint: ## gofmt, go vet and staticcheck
+	@wrong=$$(gofmt -l .); if [ -n "$$wrong" ]; then echo "not formatted (gofmt -w):"; echo "$$wrong"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: build ## the bars of the project, on an otherwise idle machine; fetches nginx
+	@$(call need,nginx,nginx-light,exit 1)
+	go test -run '^$$' -bench . -benchmem -timeout 60m ./...
+	@for i in 1 2 3 4 5; do bin/tare run examples/planted.yaml --time 60s; done
+
+soak: build ## at least 100 comparisons of identical arms; about 20 minutes
+	bin/tare aa
+
+fuzz: ## every fuzz target for FUZZTIME (20s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+			echo "== $$(dirname "$$file") $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+		done; done
+
+clean: ## what builds left; results of runs stay
+	rm -rf bin
+	go clean -testcache
