@@ -1,6 +1,9 @@
 package imagehub
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Subscription is what a user has subscribed to.
 type Subscription struct {
@@ -15,19 +18,18 @@ var (
 	Enterprise = Subscription{"Enterprise", 1000}
 )
 
+var subscriptions = [...]Subscription{Personal, Team, Enterprise}
+
 // Subscriptions lists them, the smallest first.
-func Subscriptions() []Subscription { return []Subscription{Personal, Team, Enterprise} }
+func Subscriptions() []Subscription { return slices.Clone(subscriptions[:]) }
 
 // SubscriptionNamed finds a subscription; an unknown name is an error that
 // lists the known ones.
 func SubscriptionNamed(name string) (Subscription, error) {
-	switch name {
-	case Personal.Name:
-		return Personal, nil
-	case Team.Name:
-		return Team, nil
-	case Enterprise.Name:
-		return Enterprise, nil
+	for _, s := range subscriptions {
+		if s.Name == name {
+			return s, nil
+		}
 	}
-	return Subscription{}, fmt.Errorf("unknown subscription %q (known: Personal, Team, Enterprise)", name)
+	return Subscription{}, fmt.Errorf("unknown subscription %q (known: %s, %s, %s)", name, Personal.Name, Team.Name, Enterprise.Name)
 }
