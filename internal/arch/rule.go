@@ -14,7 +14,7 @@ func Rules() []Rule {
 	return []Rule{
 		{"parse", "every Go file parses", func(t *Tree) []Finding { return t.Broken }},
 		{"layer", "every package stands in the table and imports only strictly lower layers", layering},
-		{"implementation", "only the catalogue imports implementations, and only an implementation its own parts", implementing},
+		{"implementation", "only the catalogue imports implementations, and only an implementation its own parts, only tests a conformance suite", implementing},
 		{"home", "every dependency is imported only where it lives", homing},
 		{"pure", "a pure package imports the standard library and its own few modules", purity},
 		{"blank", "no blank import but of a driver in its home, and of embed", blankImports},

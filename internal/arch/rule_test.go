@@ -101,6 +101,7 @@ var violations = []violation{
 	{name: "an implementation from the program", rule: "implementation", path: "cmd/tare/x.go", text: "package main\n\nimport \"example.org/m/dataplane/embedded\"\n", finds: "imports dataplane/embedded: only catalog does"},
 
 	{name: "another's part", rule: "implementation", path: "workload/imagehub/x.go", text: "package imagehub\n\nimport \"example.org/m/dataplane/embedded/http1\"\n", finds: "only dataplane/embedded does"},
+	{name: "a conformance suite in the product", rule: "implementation", path: "cli/x.go", text: "package cli\n\nimport \"example.org/m/storetest\"\n", finds: "imports storetest: only a test does"},
 	{name: "a part from the catalogue", rule: "implementation", path: "catalog/x.go", text: "package catalog\n\nimport \"example.org/m/dataplane/embedded/http1\"\n", finds: "only dataplane/embedded does"},
 	{name: "the whole from a part", rule: "layer", path: "dataplane/embedded/http1/x.go", text: "package http1\n\nimport \"example.org/m/dataplane/embedded\"\n", finds: "imports dataplane/embedded", also: []string{"implementation"}},
 
@@ -110,7 +111,7 @@ var violations = []violation{
 	{name: "an unknown dependency", rule: "home", path: "cli/x.go", text: "package cli\n\nimport \"example.com/left/pad\"\n", finds: "has no home"},
 	{name: "an unknown dependency of a test", rule: "home", path: "cli/x_test.go", text: "package cli\n\nimport \"example.com/left/pad\"\n", finds: "has no home"},
 	{name: "a neighbour of a home by name", rule: "home", path: "stat/x.go", text: "package stat\n\nimport \"gonum.org/v1/gonumber\"\n", finds: "has no home", also: []string{"pure"}},
-	{name: "a test's dependency in the product", rule: "home", path: "cli/x.go", text: "package cli\n\nimport \"github.com/google/go-cmp/cmp\"\n", finds: "for tests only"},
+	{name: "a test's dependency in the product", rule: "home", path: "cli/x.go", text: "package cli\n\nimport \"github.com/google/go-cmp/cmp\"\n", finds: "whose home is dataplane/dataplanetest"},
 	{name: "cgo", rule: "home", path: "cli/x.go", text: "package cli\n\nimport \"C\"\n", finds: "imports C, which has no home"},
 
 	{name: "ours in stat", rule: "pure", path: "stat/x.go", text: "package stat\n\nimport \"example.org/m/internal/named\"\n", finds: "stat/x.go:3: imports example.org/m/internal/named"},

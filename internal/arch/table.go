@@ -31,20 +31,25 @@ var layers = []layer{
 		"dataplane/embedded", "dataplane/envoy", "dataplane/proxywasm",
 		"function/*", "load/*", "mesh/*", "store/*", "testbed/*", "vet/*", "workload/*",
 	}},
+	{conformance, conformancePackages},
 	// The catalogue names what is built in and hands it on as sets; what the
 	// command needs of an implementation (to serve as a proxy, a worker or a
 	// service) is a field of what the catalogue hands out.
-	{"catalogue", []string{"catalog", "server", "functiontest", "dataplane/dataplanetest", "load/loadtest", "store/storetest", "testbed/testbedtest"}},
+	{"catalogue", []string{"catalog", "server"}},
 	{"command", []string{"cli"}},
 	{"program", []string{"cmd/tare"}},
 }
 
-// implementations is the layer that only the catalogue may import, parts the
-// layer of which only the folder above may.
+// The layers that not everything above may import: implementations only the
+// catalogue, a part only the folder above it, conformance suites only tests.
 const (
 	implementations = "implementations"
 	parts           = "parts of implementations"
+	conformance     = "conformance"
 )
+
+// conformancePackages hold every implementation of a contract against one suite.
+var conformancePackages = []string{"dataplane/dataplanetest", "functiontest", "load/loadtest", "storetest"}
 
 // onlyImporter is the one package that imports implementations.
 const onlyImporter = "catalog"
@@ -55,7 +60,7 @@ var sideways = map[string]string{"dataplane/embedded": "dataplane/proxywasm"}
 // home is where a dependency may be imported by files that are not tests.
 type home struct {
 	module string // an import path or the beginning of one
-	// places are folders or files, or patterns of them; none: tests only.
+	// places are folders or files, or patterns of them.
 	places []string
 }
 
@@ -77,7 +82,7 @@ var homes = []home{
 	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit", "workload/imagehub"}},
 	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/embedded", "workload/echo", "testbed/local", "store/*", "experiment", "cli"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
-	{"github.com/google/go-cmp", nil},
+	{"github.com/google/go-cmp", conformancePackages}, // and tests
 }
 
 // drivers may be imported for their effect alone, in their home.
