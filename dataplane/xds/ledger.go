@@ -28,9 +28,11 @@ type streamState struct {
 	open map[string]sent // by nonce
 }
 
-// sent is what one response carried.
+// sent is what one response carried. The version is the snapshot's: what the
+// cache puts beside each resource is a digest.
 type sent struct {
-	resources map[string]string // name to version
+	version   string
+	resources []string
 	removed   []string
 }
 
@@ -147,7 +149,7 @@ func (l *ledger) request(id int64, r *discoveryv3.DeltaDiscoveryRequest) {
 func (n *nodeState) answer(r *discoveryv3.DeltaDiscoveryRequest, s sent) {
 	typ := r.GetTypeUrl()
 	if detail := r.GetErrorDetail(); detail != nil {
-		if s.carries(n.version) {
+		if s.version == n.version {
 			n.refusal = fmt.Errorf("it refused the %s: %s", shortType(typ), detail.GetMessage())
 		}
 		return
@@ -155,30 +157,18 @@ func (n *nodeState) answer(r *discoveryv3.DeltaDiscoveryRequest, s sent) {
 	if n.have[typ] == nil {
 		n.have[typ] = map[string]string{}
 	}
-	maps.Copy(n.have[typ], s.resources)
+	for _, name := range s.resources {
+		n.have[typ][name] = s.version
+	}
 	for _, name := range s.removed {
 		delete(n.have[typ], name)
 	}
 }
 
-// carries reports whether the response belongs to the version; one that only
-// removes has no versions and belongs to the latest.
-func (s sent) carries(version string) bool {
-	if len(s.resources) == 0 {
-		return true
-	}
-	for _, v := range s.resources {
-		if v == version {
-			return true
-		}
-	}
-	return false
-}
-
 func (l *ledger) response(id int64, r *discoveryv3.DeltaDiscoveryResponse) {
-	s := sent{resources: map[string]string{}, removed: r.GetRemovedResources()}
+	s := sent{version: r.GetSystemVersionInfo(), removed: r.GetRemovedResources()}
 	for _, res := range r.GetResources() {
-		s.resources[res.GetName()] = res.GetVersion()
+		s.resources = append(s.resources, res.GetName())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,0 +1,163 @@
+package embedded
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/taremesh/tare/function"
+)
+
+// filterKey is what makes two filters one: a change of the configuration that
+// does not touch a filter must not make it forget.
+type filterKey struct{ place, name, url, config string }
+
+// filters makes filters of messages, and finds again those it has made.
+type filters struct {
+	types map[string]function.FilterType
+	made  map[filterKey]function.Filter
+}
+
+func newFilters(types []function.FilterType) (*filters, error) {
+	f := &filters{types: map[string]function.FilterType{}, made: map[filterKey]function.Filter{}}
+	for _, t := range types {
+		if _, ok := f.types[t.URL]; ok || t.URL == "" || t.New == nil {
+			return nil, fmt.Errorf("filter type %q is empty or given twice", t.URL)
+		}
+		f.types[t.URL] = t
+	}
+	return f, nil
+}
+
+func keyOf(place string, s filterSpec) filterKey {
+	return filterKey{place, s.name, s.config.GetTypeUrl(), string(s.config.GetValue())}
+}
+
+// add makes the filter of a place in the configuration, unless it is there.
+func (f *filters) add(place string, s filterSpec) error {
+	key := keyOf(place, s)
+	if _, ok := f.made[key]; ok {
+		return nil
+	}
+	t, ok := f.types[key.url]
+	if !ok {
+		return fmt.Errorf("filter %s: no implementation of %q", s.name, key.url)
+	}
+	made, err := t.New(&anypb.Any{TypeUrl: key.url, Value: s.config.GetValue()})
+	if err != nil {
+		return fmt.Errorf("filter %s: %w", s.name, err)
+	}
+	f.made[key] = made
+	return nil
+}
+
+// prune lets go of the filters that the configuration no longer names.
+func (f *filters) prune(c *config) {
+	named := map[filterKey]function.Filter{}
+	keep := func(place string, s filterSpec) {
+		if made, ok := f.made[keyOf(place, s)]; ok {
+			named[keyOf(place, s)] = made
+		}
+	}
+	for _, s := range c.listener.filters {
+		keep(chainPlace, s)
+	}
+	for _, hosts := range c.routes {
+		for _, h := range hosts {
+			for i, r := range h.routes {
+				for _, o := range r.overrides {
+					keep(routePlace(h.name, i, r), o)
+				}
+			}
+		}
+	}
+	f.made = named
+}
+
+// config is the resources as they were accepted, not yet put together.
+type config struct {
+	listener *listenerSpec
+	routes   map[string][]hostSpec
+	clusters map[string]bool
+	members  map[string][]string // addresses by cluster
+}
+
+func newConfig() *config {
+	return &config{routes: map[string][]hostSpec{}, clusters: map[string]bool{}, members: map[string][]string{}}
+}
+
+// The places of filters.
+const chainPlace = "chain"
+
+func routePlace(host string, i int, r routeSpec) string {
+	return "route " + host + " " + strconv.Itoa(i) + " " + strconv.FormatBool(r.exact) + " " + r.path
+}
+
+// complete reports whether everything that is referred to is there.
+func (c *config) complete() bool {
+	if c.listener == nil {
+		return false
+	}
+	hosts, ok := c.routes[c.listener.routes]
+	if !ok {
+		return false
+	}
+	for _, h := range hosts {
+		for _, r := range h.routes {
+			if _, ok := c.members[r.cluster]; !ok || !c.clusters[r.cluster] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// build puts a complete configuration together. Clusters that did not change
+// go on with the turn that they were at.
+func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, map[string]*cluster, []string) {
+	clusters := map[string]*cluster{}
+	var addrs []string
+	for name := range c.clusters {
+		clusters[name] = c.cluster(p, name, old[name])
+		addrs = append(addrs, c.members[name]...)
+	}
+	t := &table{exact: map[string]*host{}}
+	for _, s := range c.listener.filters {
+		t.chain = append(t.chain, f.made[keyOf(chainPlace, s)])
+	}
+	for _, spec := range c.routes[c.listener.routes] {
+		h := &host{}
+		for i, r := range spec.routes {
+			chain := slices.Clone(t.chain)
+			for j, s := range c.listener.filters {
+				for _, o := range r.overrides {
+					if o.name == s.name {
+						chain[j] = f.made[keyOf(routePlace(spec.name, i, r), o)]
+					}
+				}
+			}
+			h.routes = append(h.routes, route{r.path, r.exact, clusters[r.cluster], chain})
+		}
+		for _, d := range spec.domains {
+			if d == "*" {
+				t.any = h
+			} else {
+				t.exact[d] = h
+			}
+		}
+	}
+	return t, clusters, addrs
+}
+
+func (c *config) cluster(p *proxy, name string, old *cluster) *cluster {
+	var endpoints []*endpoint
+	for _, addr := range c.members[name] {
+		endpoints = append(endpoints, p.endpoint(addr))
+	}
+	if old != nil && slices.Equal(old.endpoints, endpoints) {
+		return old
+	}
+	return &cluster{endpoints: endpoints}
+}

@@ -1,0 +1,234 @@
+package embedded
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/http1"
+)
+
+// conn is one downstream connection. Its goroutine reads a request, talks to
+// the upstream itself and writes the response: nothing is handed over, and
+// what it needs is allocated once.
+type conn struct {
+	p     *proxy
+	in    reader
+	req   http1.Request
+	res   http1.Response
+	x     exchange
+	out   []byte
+	stats stats
+
+	beat  atomic.Uint64 // count of changes, and the phase in the low bits
+	seen  uint64        // beat at the last sweep; the sweeper's
+	still int           // sweeps since beat changed; the sweeper's
+
+	mu  sync.Mutex
+	up  *upstream // what the sweeper may cancel
+	cut cause     // why it did
+}
+
+// phase is what a connection waits for.
+type phase uint64
+
+const (
+	resting   phase = iota // the first byte of a request
+	reading                // the rest of a head
+	waiting                // the upstream's response
+	streaming              // a body, either way
+)
+
+const phaseBits = 3
+
+// mark says what the connection does now. The sweeper finds by it those that
+// hang, which costs less than a deadline for every read.
+func (c *conn) mark(p phase) {
+	c.beat.Store((c.beat.Load()>>phaseBits+1)<<phaseBits | uint64(p))
+}
+
+// progress says that the phase goes on.
+func (c *conn) progress() { c.beat.Add(1 << phaseBits) }
+
+func (c *conn) serve() {
+	for c.one() {
+		c.in.shrink()
+		if cap(c.out) > bodyBuffer {
+			c.out = nil
+		}
+	}
+	c.in.src.Close()
+}
+
+// one serves one request and reports whether another may follow.
+func (c *conn) one() bool {
+	c.mark(resting)
+	if c.in.r == c.in.w {
+		if c.p.ending.Load() || c.in.fill() != nil {
+			return false
+		}
+	}
+	n, err := c.head()
+	if err == nil {
+		err = c.req.Parse(c.in.unread()[:n])
+	}
+	if err != nil {
+		return c.refuse(err)
+	}
+	c.in.r += n
+	c.stats.requests.Add(1)
+	t := c.p.table.Load()
+	rt := t.match(c.req.Host, c.req.Path)
+	chain := t.chain
+	if rt != nil {
+		chain = rt.chain
+	}
+	c.x.begin(&c.req)
+	switch ok := c.filter(chain); {
+	case c.x.unfit:
+		return c.reply(http.StatusInternalServerError, "a filter set a header that cannot be sent")
+	case !ok:
+		return c.reply(c.x.status, c.x.body)
+	case rt == nil:
+		return c.reply(http.StatusNotFound, "")
+	}
+	return c.forward(rt.cluster)
+}
+
+// head finds the end of the head; what is there already is looked at first,
+// so that the phase changes only for one that comes in pieces.
+func (c *conn) head() (int, error) {
+	from := 0
+	n, err := http1.End(c.in.unread(), &from)
+	if n > 0 || err != nil {
+		return n, err
+	}
+	c.mark(reading)
+	return c.in.head()
+}
+
+func (c *conn) filter(chain []function.Filter) bool {
+	for _, f := range chain {
+		if !f.Handle(&c.x) {
+			if c.x.status == 0 {
+				c.x.status = http.StatusInternalServerError
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// refuse answers a head that was not understood, and ends the connection.
+func (c *conn) refuse(err error) bool {
+	var e *http1.Error
+	switch {
+	case errors.As(err, &e):
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e = &http1.Error{Status: http.StatusRequestTimeout, Reason: "request timeout"}
+	default:
+		return false // the client is gone
+	}
+	c.stats.requests.Add(1)
+	c.stats.malformed.Add(1)
+	c.x.begin(&c.req)
+	c.req.Close, c.req.Length, c.req.Method = true, http1.Chunked, nil
+	return c.reply(e.Status, e.Reason)
+}
+
+// reply answers in the upstream's place.
+func (c *conn) reply(status int, body string) bool {
+	keep := !c.req.Close && !c.p.ending.Load() && c.skippable()
+	b := append(c.out[:0], "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, ' ')
+	b = append(b, http.StatusText(status)...)
+	b = append(b, '\r', '\n')
+	if body != "" {
+		b = append(b, "content-type: text/plain\r\n"...)
+	}
+	b = http1.AppendFraming(b, int64(len(body)))
+	b = c.appendOwn(b, !keep)
+	if string(c.req.Method) != http.MethodHead {
+		b = append(b, body...)
+	}
+	c.out = b
+	c.stats.answered(status)
+	if _, err := c.in.src.Write(b); err != nil {
+		return false
+	}
+	if !keep {
+		c.linger()
+		return false
+	}
+	return c.skip()
+}
+
+// appendOwn ends a response head: the filters' fields, what this connection
+// does next, the empty line.
+func (c *conn) appendOwn(b []byte, last bool) []byte {
+	for i := range c.x.added {
+		b = append(b, c.x.added[i].Name...)
+		b = append(b, ':', ' ')
+		b = append(b, c.x.added[i].Value...)
+		b = append(b, '\r', '\n')
+	}
+	switch {
+	case last:
+		b = append(b, "connection: close\r\n"...)
+	case c.req.Old():
+		b = append(b, "connection: keep-alive\r\n"...)
+	}
+	return append(b, '\r', '\n')
+}
+
+// mostSkipped is the largest body that is read only to be dropped.
+const mostSkipped = 64 << 10
+
+// skippable reports whether the request's body can be dropped, so that the
+// connection can go on. One that waits for 100 may or may not come.
+func (c *conn) skippable() bool {
+	if c.req.Length == 0 {
+		return true
+	}
+	return c.req.Length > 0 && c.req.Length <= mostSkipped && !c.req.Continue
+}
+
+func (c *conn) skip() bool {
+	left := int(c.req.Length)
+	for left > 0 {
+		c.mark(reading)
+		if c.in.r == c.in.w && c.in.fill() != nil {
+			return false
+		}
+		n := min(left, c.in.w-c.in.r)
+		c.in.r += n
+		left -= n
+	}
+	return true
+}
+
+// lingerTime and mostLingered bound how long a client that is being refused
+// may go on sending: to close at once would reset the connection, and could
+// take the answer from it.
+const (
+	lingerTime   = time.Second
+	mostLingered = 1 << 20
+)
+
+func (c *conn) linger() {
+	if c.req.Length == 0 && c.in.r == c.in.w {
+		return
+	}
+	if c.in.src.CloseWrite() != nil || c.in.src.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	// However it ends, the connection is closed next.
+	_, _ = io.CopyN(io.Discard, c.in.src, mostLingered)
+}

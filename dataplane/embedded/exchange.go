@@ -1,0 +1,64 @@
+package embedded
+
+import "github.com/taremesh/tare/internal/http1"
+
+// exchange is a request as filters see it. One belongs to each connection and
+// is used again for every request.
+type exchange struct {
+	req     *http1.Request
+	scratch []byte // what filters set
+	added   []http1.Field
+	status  int // of the reply; 0 when there is none
+	body    string
+	unfit   bool // a filter set what cannot stand in a head
+}
+
+func (x *exchange) begin(req *http1.Request) {
+	x.req = req
+	x.scratch, x.added = x.scratch[:0], x.added[:0]
+	x.status, x.body, x.unfit = 0, "", false
+}
+
+func (x *exchange) Method() []byte { return x.req.Method }
+
+func (x *exchange) Path() []byte { return x.req.Target }
+
+func (x *exchange) Header(name string) ([]byte, bool) {
+	if name == "host" {
+		return x.req.Host, true
+	}
+	return x.req.Get(name)
+}
+
+func (x *exchange) SetHeader(name string, value []byte) {
+	f, ok := x.field(name, value)
+	if !ok {
+		return
+	}
+	x.req.Remove(name)
+	x.req.Add(f.Name, f.Value)
+}
+
+func (x *exchange) RemoveHeader(name string) { x.req.Remove(name) }
+
+func (x *exchange) AddResponseHeader(name string, value []byte) {
+	if f, ok := x.field(name, value); ok {
+		x.added = append(x.added, f)
+	}
+}
+
+func (x *exchange) Reply(status int, body string) { x.status, x.body = status, body }
+
+// field copies a field into the scratch memory. One that would break the
+// head, as a claim with a line end in it would, spoils the request.
+func (x *exchange) field(name string, value []byte) (f http1.Field, ok bool) {
+	start := len(x.scratch)
+	x.scratch = append(append(x.scratch, name...), value...)
+	f.Name = x.scratch[start : start+len(name) : start+len(name)]
+	f.Value = x.scratch[start+len(name) : len(x.scratch) : len(x.scratch)]
+	if !http1.ValidName(f.Name) || !http1.ValidValue(f.Value) || http1.Framing(f.Name) {
+		x.unfit = true
+		return f, false
+	}
+	return f, true
+}

@@ -1,0 +1,228 @@
+package embedded
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/taremesh/tare/internal/http1"
+)
+
+// Envoy's words.
+const (
+	noUpstream   = "no healthy upstream"
+	connectFails = "upstream connect error or disconnect/reset before headers. reset reason: connection failure"
+	upstreamEnds = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+	upstreamBad  = "upstream connect error or disconnect/reset before headers. reset reason: protocol error"
+	upstreamSlow = "upstream request timeout"
+)
+
+// mostInterim is how many 1xx responses may come before the final one.
+const mostInterim = 8
+
+// cause is why the sweeper cancelled an exchange.
+type cause uint8
+
+const (
+	notCut cause = iota
+	timedOut
+	clientGone
+)
+
+// forward hands a request to the cluster and its response to the client.
+func (c *conn) forward(to *cluster) bool {
+	e := to.next()
+	if e == nil {
+		return c.reply(http.StatusServiceUnavailable, noUpstream)
+	}
+	c.out = c.req.Append(c.out[:0])
+	whole := c.takeBody()
+	method := http1.OtherMethod
+	if string(c.req.Method) == http.MethodHead {
+		method = http1.HEAD
+	}
+	again := whole && idempotent(c.req.Method)
+	u := c.rested(e, again)
+	for {
+		if u == nil {
+			c.stats.connects.Add(1)
+			fresh, err := e.dial()
+			if err != nil {
+				c.stats.connectFails.Add(1)
+				return c.fail(whole, http.StatusServiceUnavailable, connectFails)
+			}
+			u = fresh
+		}
+		again = again && u.pooled
+		c.attach(u)
+		sent, err := c.send(u, whole)
+		if err == nil {
+			err = c.response(u, method)
+		}
+		if err == nil {
+			return c.relay(u, sent)
+		}
+		// Nothing came back on a connection that the upstream had closed
+		// while it rested: it has not seen the request.
+		stale := again && u.w == 0 && c.cut == notCut && !errors.As(err, new(*http1.Error))
+		bodyErr := c.abandon(u, sent)
+		if !stale {
+			return c.explain(err, bodyErr, whole)
+		}
+		c.stats.retries.Add(1)
+		u = nil
+	}
+}
+
+// rested takes a resting connection of the endpoint. Those that may have been
+// closed meanwhile are looked at: after a sweep, or when the request could not
+// be sent again.
+func (c *conn) rested(e *endpoint, again bool) *upstream {
+	for {
+		u := e.take()
+		if u == nil || (again && u.rested == c.p.sweeps.Load()) || quiet(u.conn) {
+			return u
+		}
+		u.conn.Close()
+	}
+}
+
+// takeBody moves a body that has come with its head behind it, so that both go
+// out in one write, and reports whether that is all of it.
+func (c *conn) takeBody() bool {
+	if c.req.Length == 0 {
+		return true
+	}
+	if c.req.Length < 0 || c.req.Length > int64(c.in.w-c.in.r) {
+		return false
+	}
+	c.out = append(c.out, c.in.unread()[:c.req.Length]...)
+	c.in.r += int(c.req.Length)
+	return true
+}
+
+func idempotent(method []byte) bool {
+	switch string(method) {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+// attach makes the upstream known to the sweeper.
+func (c *conn) attach(u *upstream) {
+	c.mu.Lock()
+	c.up, c.cut = u, notCut
+	c.mu.Unlock()
+}
+
+// detach takes it back, and reports whether the sweeper left it alone.
+func (c *conn) detach() bool {
+	c.mu.Lock()
+	c.up = nil
+	alone := c.cut == notCut
+	c.mu.Unlock()
+	return alone
+}
+
+// send writes the request. A body that is not there yet is carried by a
+// goroutine of its own, since the response may begin before it ends; its
+// outcome comes through the channel.
+func (c *conn) send(u *upstream, whole bool) (sent chan error, err error) {
+	if whole {
+		c.mark(waiting)
+		_, err = u.conn.Write(c.out)
+		return nil, err
+	}
+	c.mark(streaming)
+	if c.req.Continue && c.in.r == c.in.w {
+		if _, err := c.in.src.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := u.conn.Write(c.out); err != nil {
+		return nil, err
+	}
+	sent = make(chan error, 1)
+	go func(length int64) {
+		err := c.carry(u, length)
+		if err != nil {
+			// Wakes who waits for a response that will not come.
+			u.conn.Close()
+		}
+		c.mark(waiting)
+		sent <- err
+	}(c.req.Length)
+	return sent, nil
+}
+
+// response reads heads until one is final.
+func (c *conn) response(u *upstream, method http1.Method) error {
+	for range mostInterim {
+		n, err := u.head()
+		if err != nil {
+			return err
+		}
+		if err := c.res.Parse(u.unread()[:n], method); err != nil {
+			return err
+		}
+		u.r += n
+		if !c.res.Interim() {
+			return nil
+		}
+	}
+	return http1.ErrStatusLine
+}
+
+// abandon gives up an exchange before its response: it closes the upstream and
+// waits for the goroutine that carries the body.
+func (c *conn) abandon(u *upstream, sent chan error) error {
+	c.detach()
+	u.conn.Close()
+	if sent == nil {
+		return nil
+	}
+	if err := c.in.src.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		return err
+	}
+	err := <-sent
+	if err := c.in.src.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	return err
+}
+
+// explain answers for an upstream that did not.
+func (c *conn) explain(err, bodyErr error, whole bool) bool {
+	var e *http1.Error
+	switch {
+	case c.cut == clientGone:
+		c.stats.aborted.Add(1)
+		return false
+	case c.cut == timedOut:
+		c.stats.timeouts.Add(1)
+		return c.fail(whole, http.StatusGatewayTimeout, upstreamSlow)
+	case errors.As(bodyErr, &e):
+		c.stats.malformed.Add(1)
+		return c.fail(false, e.Status, e.Reason)
+	case errors.Is(bodyErr, errClient):
+		c.stats.aborted.Add(1)
+		return false
+	case errors.As(err, &e):
+		c.stats.upstreamBad.Add(1)
+		return c.fail(whole, http.StatusBadGateway, upstreamBad)
+	}
+	c.stats.upstreamResets.Add(1)
+	return c.fail(whole, http.StatusServiceUnavailable, upstreamEnds)
+}
+
+// fail answers an error; the connection goes on only if the body of the
+// request has been taken in.
+func (c *conn) fail(whole bool, status int, body string) bool {
+	if whole {
+		c.req.Length = 0
+	} else {
+		c.req.Close = true
+	}
+	return c.reply(status, body)
+}

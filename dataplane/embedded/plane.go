@@ -1,0 +1,101 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/dataplane/xds"
+	"github.com/taremesh/tare/internal/process"
+)
+
+// Name is what the plane is called in study files and on the command line.
+const Name = "embedded"
+
+// ReadyLine is what a proxy process prints when it can be configured.
+const ReadyLine = "ready"
+
+// stopGrace is how long a proxy may take to end by itself: a little more than
+// it gives its requests.
+const stopGrace = grace + time.Second
+
+// Plane runs proxies as processes of the same program.
+type Plane struct {
+	server   *xds.Server
+	launcher *process.Launcher
+}
+
+// New makes a plane whose proxies are configured by the server and started by
+// the launcher. It starts nothing.
+func New(server *xds.Server, l *process.Launcher) *Plane {
+	return &Plane{server: server, launcher: l}
+}
+
+// Name is "embedded".
+func (p *Plane) Name() string { return Name }
+
+// Args is the command line of a proxy process.
+func Args(xds, node string, workers int) []string {
+	return []string{"proxy", "--dataplane", Name, "--xds", xds, "--node", node, "--workers", strconv.Itoa(workers)}
+}
+
+// Start starts a proxy process and returns when it waits for configuration.
+func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Instance, error) {
+	child, err := p.launcher.Start(process.Command{
+		Name:  "proxy " + o.Name,
+		Args:  Args(p.server.Addr(), o.Name, max(o.Workers, 1)),
+		Input: []byte{},
+	})
+	if err != nil {
+		return nil, err
+	}
+	i := &instance{Process: child, node: o.Name, server: p.server}
+	line, err := child.Ready(ctx)
+	if err == nil && line != ReadyLine {
+		err = fmt.Errorf("start proxy %s: its first line is %q, not %q", o.Name, line, ReadyLine)
+	}
+	if err != nil {
+		child.Stop(0)
+		return nil, err
+	}
+	return i, nil
+}
+
+// instance is one proxy process.
+type instance struct {
+	*process.Process
+	node   string
+	server *xds.Server
+}
+
+// Configure hands the configuration over. A proxy that dies meanwhile ends it.
+func (i *instance) Configure(ctx context.Context, p dataplane.Proxy) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watched := make(chan struct{})
+	defer func() { <-watched }()
+	set := make(chan error, 1)
+	go func() {
+		defer close(watched)
+		set <- i.server.Set(ctx, i.node, p)
+	}()
+	select {
+	case err := <-set:
+		return err
+	case <-i.Done():
+		cancel()
+		if err := i.Err(); err != nil {
+			return fmt.Errorf("configure proxy %s: %w", i.node, err)
+		}
+		return fmt.Errorf("configure proxy %s: it has been stopped", i.node)
+	}
+}
+
+// Stop ends the process and forgets its configuration. It may be called again.
+func (i *instance) Stop() error {
+	i.Process.Stop(stopGrace)
+	i.server.Forget(i.node)
+	return nil
+}

@@ -1,0 +1,135 @@
+package embedded
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// Limits are how long a connection may stay in one state. Deadlines would cost
+// a timer for every read; instead all connections are looked at once in every
+// Sweep, so that a limit is kept to within one of it. Nothing ticks while no
+// client is connected.
+type limits struct {
+	sweep   time.Duration
+	resting time.Duration // between requests
+	reading time.Duration // of a head, or of a body to be dropped
+	waiting time.Duration // for the head of the upstream's response
+	stalled time.Duration // of a body without progress
+}
+
+// Envoy's defaults, but for the head, which Envoy does not bound.
+var envoyLimits = limits{
+	sweep:   time.Second,
+	resting: time.Hour,
+	reading: 30 * time.Second,
+	waiting: 15 * time.Second,
+	stalled: 5 * time.Minute,
+}
+
+func (l limits) of(p phase) time.Duration {
+	return [...]time.Duration{resting: l.resting, reading: l.reading, waiting: l.waiting, streaming: l.stalled}[p]
+}
+
+// past is a deadline that wakes whoever waits.
+var past = time.Unix(1, 0)
+
+// sweeping runs while there are connections.
+func (p *proxy) sweeping() {
+	defer p.tasks.Done()
+	t := time.NewTicker(p.limits.sweep)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-p.done:
+			return
+		}
+		if !p.sweep() {
+			return
+		}
+	}
+}
+
+// sweep looks at every connection once and reports whether there is any.
+func (p *proxy) sweep() bool {
+	p.sweeps.Add(1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.look(p.limits)
+	}
+	any := len(p.conns) > 0
+	for _, e := range p.endpoints {
+		// Without clients nothing rests, so that nothing has to be watched.
+		e.drop(func(u *upstream) bool { return !any || !quiet(u.conn) })
+	}
+	p.swept = any
+	return any
+}
+
+// look ends what has hung for too long, and gives up on an upstream whose
+// client has gone.
+func (c *conn) look(l limits) {
+	beat := c.beat.Load()
+	if beat != c.seen {
+		c.seen, c.still = beat, 0
+		return
+	}
+	c.still++
+	ph := phase(beat & (1<<phaseBits - 1))
+	over := time.Duration(c.still)*l.sweep >= l.of(ph)
+	switch {
+	case ph == waiting && over:
+		c.cancel(timedOut)
+	case ph == waiting && !open(c.in.src):
+		c.cancel(clientGone)
+	case over:
+		// What fails here is closed already.
+		_ = c.in.src.SetDeadline(past)
+		if ph == streaming {
+			c.cancel(timedOut)
+		}
+	}
+}
+
+// cancel wakes the connection out of its wait for the upstream.
+func (c *conn) cancel(why cause) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.up == nil || c.cut != notCut {
+		return
+	}
+	c.cut = why
+	_ = c.up.conn.SetDeadline(past)
+}
+
+// quiet reports whether a resting connection is open and has nothing to say:
+// an end, or an answer that nobody asked for, must not meet the next request.
+func quiet(c *net.TCPConn) bool {
+	_, err := peek(c)
+	return err == syscall.EAGAIN
+}
+
+// open reports whether the other side has not ended the connection.
+func open(c *net.TCPConn) bool {
+	n, err := peek(c)
+	return n > 0 || err == syscall.EAGAIN
+}
+
+// peek looks for one byte without waiting and without taking it.
+func peek(c *net.TCPConn) (n int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var b [1]byte
+	var got error
+	err = raw.Control(func(fd uintptr) {
+		n, _, got = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, got
+}

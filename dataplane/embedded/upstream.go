@@ -1,0 +1,100 @@
+package embedded
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+const connectTimeout = 5 * time.Second
+
+// maxIdle bounds the resting connections of one endpoint.
+const maxIdle = 1024
+
+// endpoint is one upstream address and its resting connections. The one used
+// last is used first: it is warm, and the others can be let go.
+type endpoint struct {
+	addr string
+
+	mu     sync.Mutex
+	idle   []*upstream
+	closed bool
+}
+
+// upstream is one connection to an endpoint.
+type upstream struct {
+	reader
+	conn   *net.TCPConn
+	home   *endpoint
+	pooled bool   // it has carried a request before
+	rested uint32 // the sweep in which it was put to rest
+}
+
+// take returns a resting connection, or nil.
+func (e *endpoint) take() *upstream {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := len(e.idle)
+	if n == 0 {
+		return nil
+	}
+	u := e.idle[n-1]
+	e.idle[n-1] = nil
+	e.idle = e.idle[:n-1]
+	return u
+}
+
+// give puts a connection to rest.
+func (e *endpoint) give(u *upstream, sweep uint32) {
+	u.pooled, u.rested = true, sweep
+	e.mu.Lock()
+	if !e.closed && len(e.idle) < maxIdle {
+		e.idle = append(e.idle, u)
+		u = nil
+	}
+	e.mu.Unlock()
+	if u != nil {
+		u.conn.Close()
+	}
+}
+
+// dial opens a fresh connection.
+func (e *endpoint) dial() (*upstream, error) {
+	d := net.Dialer{Timeout: connectTimeout, KeepAlive: -1}
+	c, err := d.Dial("tcp", e.addr)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", e.addr, err)
+	}
+	u := &upstream{conn: c.(*net.TCPConn), home: e}
+	u.reader.src = u.conn
+	return u, nil
+}
+
+// shut closes what rests, and what comes back later.
+func (e *endpoint) shut() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.drop(func(*upstream) bool { return true })
+}
+
+// drop closes the resting connections that are to go.
+func (e *endpoint) drop(goes func(*upstream) bool) {
+	e.mu.Lock()
+	var gone []*upstream
+	kept := e.idle[:0]
+	for _, u := range e.idle {
+		if goes(u) {
+			gone = append(gone, u)
+		} else {
+			kept = append(kept, u)
+		}
+	}
+	clear(e.idle[len(kept):])
+	e.idle = kept
+	e.mu.Unlock()
+	for _, u := range gone {
+		u.conn.Close()
+	}
+}
