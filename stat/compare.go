@@ -18,6 +18,7 @@ type Pair struct {
 	Name   string    // names the comparison and its endpoint in results and errors
 	A, B   []float64 // baseline and treatment; A[b] and B[b] are of block b
 	Margin float64   // δ, in the unit of the values
+	NoNull bool      // the A/A gate of this endpoint failed: NoDifference becomes Undecided
 }
 
 // Options of Compare. There is no default level: it stands in the plan.
@@ -25,7 +26,7 @@ type Options struct {
 	Level     float64 // that all intervals of the family hold together
 	Seed      uint64  // of the random sign flips
 	Screening bool    // verdicts are Undecided, as below MinBlocks they always are
-	NoNull    bool    // the A/A gate failed: NoDifference becomes Undecided
+	NoNull    bool    // as Pair.NoNull, for all pairs
 }
 
 // WarningCode names a kind of warning.
@@ -97,8 +98,8 @@ func Compare(pairs []Pair, o Options) ([]Comparison, error) {
 	if err := addRatios(comparisons, pairs, o); err != nil {
 		return nil, err
 	}
-	for k := range comparisons {
-		comparisons[k].judge(o)
+	for k, p := range pairs {
+		comparisons[k].judge(o.Screening, o.NoNull || p.NoNull)
 	}
 	return comparisons, nil
 }
@@ -218,34 +219,31 @@ func (c *Comparison) warn(code WarningCode, format string, args ...any) {
 }
 
 // judge sets the verdict, what may not be said, and the blocks still needed.
-func (c *Comparison) judge(o Options) {
+func (c *Comparison) judge(screening, noNull bool) {
 	c.Verdict, c.Direction = Judge(c.Difference, c.Margin)
-	screening := o.Screening || c.Blocks < MinBlocks
+	short := c.Blocks < MinBlocks
 	switch {
 	case c.SD == 0:
 		c.Verdict = Undecided
 		c.warn(WarnNoSpread, "all %d block differences are %.6g: their error is unknown", c.Blocks, c.Difference.Estimate)
 		return
-	case screening:
+	case screening || short:
 		c.Verdict = Undecided
 		c.warn(WarnScreening, "screening: %d blocks, a verdict needs a full run of at least %d", c.Blocks, MinBlocks)
-	case o.NoNull && c.Verdict == NoDifference:
+	case noNull && c.Verdict == NoDifference:
 		c.Verdict = Undecided
 		c.warn(WarnNoiseFloor, "noise floor too high for this margin")
 		return
 	}
-	if c.Verdict != Undecided || o.Screening && c.Blocks >= MinBlocks {
-		return
+	if c.Verdict != Undecided || screening && !short {
+		return // decided, or it is not blocks that are missing
 	}
 	needed := blocksToDecide(c.Difference, c.Margin, c.Blocks)
 	if needed == 0 {
 		c.warn(WarnOutOfReach, "the estimate lies too near the margin for any reasonable number of blocks to decide")
 		return
 	}
-	if screening {
-		needed = max(needed, MinBlocks)
-	}
-	c.BlocksNeeded = max(1, needed-c.Blocks)
+	c.BlocksNeeded = max(1, max(needed, MinBlocks)-c.Blocks)
 }
 
 // blocksToDecide is how many blocks in all would take the interval off the

@@ -79,6 +79,12 @@ func TestCompareVerdicts(t *testing.T) {
 			}
 		})
 	}
+	failed, sound := pairOf("failed", 12, 0, 5), pairOf("sound", 12, 0, 5)
+	failed.NoNull = true
+	both, err := stat.Compare([]stat.Pair{failed, sound}, level)
+	if err != nil || both[0].Verdict != stat.Undecided || both[1].Verdict != stat.NoDifference {
+		t.Errorf("gate failed for the first alone: %+v, %v", both, err)
+	}
 	floor := compareOne(t, pairOf("x", 12, 0, 5), stat.Options{Level: 0.95, NoNull: true})
 	if want := "noise floor too high for this margin"; floor.Warnings[0].Text != want {
 		t.Errorf("got %q, want %q", floor.Warnings[0].Text, want)
@@ -227,6 +233,9 @@ func TestCompareBlocksNeeded(t *testing.T) {
 	}
 	if got := compareOne(t, pairOf("x", 4, 100, 5), stat.Options{Level: 0.95}); got.BlocksNeeded != stat.MinBlocks-4 {
 		t.Errorf("screening: %d further blocks, want %d", got.BlocksNeeded, stat.MinBlocks-4)
+	}
+	if got := compareOne(t, pairOf("x", 12, 4.8, 5), stat.Options{Level: 0.95, Screening: true}); got.BlocksNeeded != 0 {
+		t.Errorf("called screening: %d further blocks, want none", got.BlocksNeeded)
 	}
 }
 

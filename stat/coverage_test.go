@@ -110,7 +110,7 @@ func TestSimultaneousCoverage(t *testing.T) {
 		{normal, 12, 5, 0.5, 2000},
 		{heavy, 12, 5, 0.5, 2000},
 		{normal, 12, 10, 0.9, 1000},
-		{normal, 16, 5, 0.5, 250},
+		{normal, 16, 5, 0.5, 400},
 	} {
 		t.Run(c.String(), func(t *testing.T) {
 			corrected, plain := c.cover(t)

@@ -1,6 +1,7 @@
 package stat
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
@@ -149,41 +150,46 @@ const chunkBlocks = 8
 
 // flipShares gives for each flip the greatest share over the comparisons.
 func flipShares(units [][]float64, seed uint64) []float64 {
-	n, m := len(units[0]), len(units)
+	n := len(units[0])
 	tables := flipTables(units)
-	sums := make([]float64, m)
-	shareOf := func(signs func(chunk int) byte) float64 {
-		clear(sums)
-		for c, table := range tables {
-			row := table[int(signs(c))*m:][:m]
-			for j, x := range row {
-				sums[j] += x
-			}
-		}
-		var greatest float64
-		for _, s := range sums {
-			greatest = max(greatest, s*s)
-		}
-		return greatest
-	}
+	sums := make([]float64, len(units))
+	signs := make([]byte, (len(tables)+7)/8*8) // whole words of a byte per chunk
 	if n <= maxExactBlocks {
 		// A flip and its opposite have the same |t|: half of them tell all.
 		shares := make([]float64, 1<<(n-1))
-		for mask := range shares {
-			shares[mask] = shareOf(func(c int) byte { return byte(mask >> (c * chunkBlocks)) })
+		for flip := range shares {
+			binary.LittleEndian.PutUint64(signs, uint64(flip))
+			shares[flip] = greatestShare(tables, signs, sums)
 		}
 		return shares
 	}
 	random := rand.New(rand.NewPCG(seed, 0x7374_6174)) // a stream of its own
 	shares := make([]float64, randomFlips)
-	words := make([]uint64, (len(tables)+7)/8)
-	for f := range shares {
-		for w := range words {
-			words[w] = random.Uint64()
+	for flip := range shares {
+		for w := 0; w < len(signs); w += 8 {
+			binary.LittleEndian.PutUint64(signs[w:], random.Uint64())
 		}
-		shares[f] = shareOf(func(c int) byte { return byte(words[c/8] >> (c % 8 * 8)) })
+		shares[flip] = greatestShare(tables, signs, sums)
 	}
 	return shares
+}
+
+// greatestShare adds up one flip; sums is its scratch space.
+func greatestShare(tables [][]float64, signs []byte, sums []float64) float64 {
+	m := len(sums)
+	clear(sums)
+	for c, table := range tables {
+		for j, x := range table[int(signs[c])*m:][:m] {
+			sums[j] += x
+		}
+	}
+	var greatest float64
+	for _, s := range sums {
+		if share := s * s; share > greatest {
+			greatest = share
+		}
+	}
+	return greatest
 }
 
 // flipTables holds, for each chunk of blocks and each choice of their signs,
