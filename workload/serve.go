@@ -88,8 +88,10 @@ func Serve(ctx context.Context, addr string, s Service, ready func(Ready)) error
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
 	}
+	connections := newListener(l)
+	server.RegisterOnShutdown(connections.closeUnused)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- server.Serve(connections) }()
 	ready(Ready{Addr: l.Addr().String()})
 	select {
 	case err := <-failed:

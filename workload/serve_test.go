@@ -125,6 +125,25 @@ func TestSIGTERMLetsRunningRequestsFinish(t *testing.T) {
 	}
 }
 
+// Connections that never sent anything do not hold up the end: http.Server by
+// itself waits five seconds for them, which would be reported as an error.
+func TestUnusedConnectionsDoNotHoldUpTheEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	addr, ended := start(t, ctx, Config{Listen: "127.0.0.1:0"}, teapot)
+	for range 10 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	get(t, "http://"+addr) // accepted after those
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestPortTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,7 +1,6 @@
 package imagehub
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 
@@ -29,8 +28,7 @@ func readClaims(text []byte) (facts, error) {
 		return f, nil
 	}
 	var c claims
-	// Of a copy, so that the text need not be on the heap for scanClaims' sake.
-	if err := json.Unmarshal(bytes.Clone(text), &c); err != nil {
+	if err := json.Unmarshal(text, &c); err != nil {
 		return facts{}, errMalformed
 	}
 	f := facts{
@@ -46,8 +44,8 @@ func readClaims(text []byte) (facts, error) {
 	return f, nil
 }
 
-// scanClaims reads the claims of tokens such as ours, without an allocation: a
-// flat object of the registered names, each once, plain ASCII strings, whole
+// scanClaims reads the claims of tokens such as ours without an allocation: a flat
+// object of the registered names, each once, plain ASCII strings, whole
 // numbers, audiences in a list. Of anything else it reports false, and
 // encoding/json reads it; FuzzClaims holds the two together.
 func scanClaims(text []byte) (f facts, ok bool) {

@@ -165,12 +165,11 @@ func appendInteger(der, n []byte) []byte {
 
 // checkClaims reads a payload whose signature is right.
 func (v *verifier) checkClaims(encoded string) (function.Caller, error) {
-	var buf [maxToken]byte
-	n, err := encoding.Decode(buf[:], []byte(encoded))
+	text, err := encoding.DecodeString(encoded)
 	if err != nil {
 		return function.Caller{}, errMalformed
 	}
-	f, err := readClaims(buf[:n])
+	f, err := readClaims(text)
 	if err != nil {
 		return function.Caller{}, err
 	}
