@@ -146,7 +146,7 @@ func readHolder(f *os.File) Holder {
 	return h
 }
 
-const remedyDir = "choose a directory that you may write to with --data or TARE_DATA"
+const remedyDir = "choose another directory with --data or TARE_DATA"
 
 // MakeDir makes a data directory when it is missing.
 func MakeDir(dir string) error {

@@ -18,26 +18,20 @@ type Row struct {
 	ID             string
 	Started        time.Time // UTC
 	Void           string
-	// Record is a JSON object: the block without its samples, and how the
-	// samples are laid out.
+	// Record is a JSON object: the block without its samples, and how long
+	// each phase's samples are.
 	Record       []byte
 	RecordSHA256 string // in hex
-	// Samples are the phases' samples, each encoded on its own, end to end.
+	// Samples are each phase's samples in load.SamplesFormat, end to end.
 	Samples       []byte
 	SamplesSHA256 string // in hex
 }
 
 // rowRecord is what Row.Record holds.
 type rowRecord struct {
-	Block   experiment.Block `json:"block"`
-	Samples layout           `json:"samples"`
-}
-
-// layout says how a Row's samples are laid out.
-type layout struct {
-	Format string `json:"format"`
-	// Bytes is the length of each phase's stream.
-	Bytes []int `json:"bytes"`
+	Block experiment.Block `json:"block"`
+	// SamplesBytes is the length of each phase's samples in Row.Samples.
+	SamplesBytes []int `json:"samples_bytes"`
 }
 
 // bytesPerSample is about what an encoded sample takes.
@@ -47,16 +41,16 @@ const bytesPerSample = 20
 func EncodeBlock(b experiment.Block) (Row, error) {
 	b.Started = b.Started.UTC()
 	var samples bytes.Buffer
-	l := layout{Format: load.SamplesFormat, Bytes: make([]int, 0, len(b.Samples))}
+	lengths := make([]int, len(b.Samples))
 	for i, phase := range b.Samples {
 		before := samples.Len()
 		samples.Grow(len(phase) * bytesPerSample)
 		if err := load.EncodeSamples(&samples, phase); err != nil {
 			return Row{}, fmt.Errorf("encode phase %d of %s: %w", i, name(b.Index, b.Attempt), err)
 		}
-		l.Bytes = append(l.Bytes, samples.Len()-before)
+		lengths[i] = samples.Len() - before
 	}
-	record, err := json.Marshal(rowRecord{Block: b, Samples: l})
+	record, err := json.Marshal(rowRecord{Block: b, SamplesBytes: lengths})
 	if err != nil {
 		return Row{}, fmt.Errorf("encode %s: %w", name(b.Index, b.Attempt), err)
 	}
@@ -95,14 +89,14 @@ func (r Row) decode() (experiment.Block, error) {
 		return experiment.Block{}, fmt.Errorf("its record is that of %s", name(b.Index, b.Attempt))
 	}
 	var err error
-	b.Samples, err = record.Samples.cut(r.Samples)
+	b.Samples, err = cut(r.Samples, record.SamplesBytes)
 	return b, err
 }
 
-// cut decodes each phase's stream.
-func (l layout) cut(all []byte) ([][]load.Sample, error) {
+// cut decodes each phase's samples.
+func cut(all []byte, lengths []int) ([][]load.Sample, error) {
 	var phases [][]load.Sample
-	for i, n := range l.Bytes {
+	for i, n := range lengths {
 		if n < 0 || n > len(all) {
 			return nil, fmt.Errorf("phase %d has %d bytes of samples, %d are left", i, n, len(all))
 		}

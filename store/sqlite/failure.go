@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/taremesh/tare/store"
 	"modernc.org/sqlite"
@@ -76,7 +77,9 @@ func (s *Store) explain(err error) error {
 func (s *Store) cannotOpen(err error) error {
 	f, probe := os.CreateTemp(filepath.Dir(s.path), ".tare-*")
 	if probe != nil {
-		return fmt.Errorf("%w: %w", store.DiskError(probe), err)
+		var number syscall.Errno
+		errors.As(probe, &number)
+		return fmt.Errorf("%w: %w", store.DiskError(number), err)
 	}
 	return errors.Join(fmt.Errorf("%w: %w", store.ErrReadOnly, err), f.Close(), os.Remove(f.Name()))
 }

@@ -72,13 +72,14 @@ func appendRow(ctx context.Context, tx *sql.Conn, id string, r store.Row) error 
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO blocks (experiment, block, attempt, id, started, void, record_sha256, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		id, r.Block, r.Attempt, r.ID, formatTime(r.Started), r.Void, r.RecordSHA256, string(r.Record))
+	_, err = tx.ExecContext(ctx, `INSERT INTO blocks (experiment, block, attempt, id, started, void, record_sha256, samples_sha256, record)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		id, r.Block, r.Attempt, r.ID, formatTime(r.Started), r.Void, r.RecordSHA256, r.SamplesSHA256, string(r.Record))
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO samples (experiment, block, attempt, sha256, data) VALUES (?, ?, ?, ?, ?)`,
-		id, r.Block, r.Attempt, r.SamplesSHA256, notNil(r.Samples))
+	_, err = tx.ExecContext(ctx, `INSERT INTO samples (experiment, block, attempt, data) VALUES (?, ?, ?, ?)`,
+		id, r.Block, r.Attempt, notNil(r.Samples))
 	return err
 }
 

@@ -77,16 +77,20 @@ func (s *Store) migrate(ctx context.Context) error {
 	return s.migrateTo(ctx, all)
 }
 
-// migrateTo does what is missing of the scripts, all of it or nothing. It takes
-// the write lock even when nothing is missing, so that a database that cannot
-// be written is refused here and not after the first block.
+// migrateTo does what is missing of the scripts, all of it or nothing. It
+// writes (nothing) even when nothing is missing: SQLite opens a file that it
+// may only read without a word, and lets a transaction begin on it.
 func (s *Store) migrateTo(ctx context.Context, scripts []string) error {
 	return s.write(ctx, func(tx *sql.Conn) error {
 		have, err := readSchema(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if err := have.check(len(scripts)); err != nil || have.version == len(scripts) {
+		if err := have.check(len(scripts)); err != nil {
+			return err
+		}
+		if have.version == len(scripts) {
+			_, err := tx.ExecContext(ctx, `UPDATE experiments SET state = state WHERE false`)
 			return err
 		}
 		for i, script := range scripts[have.version:] {

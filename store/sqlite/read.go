@@ -52,9 +52,8 @@ func (s *Store) Blocks(ctx context.Context, id string) ([]store.BlockEntry, erro
 			return err
 		}
 		blocks, err = query(ctx, tx, scanBlockEntry, `
-			SELECT block, attempt, b.id, b.started, b.void, s.sha256
-			FROM blocks b JOIN samples s USING (experiment, block, attempt)
-			WHERE experiment = ? ORDER BY block, attempt`, id)
+			SELECT block, attempt, id, started, void, samples_sha256
+			FROM blocks WHERE experiment = ? ORDER BY block, attempt`, id)
 		return err
 	})
 	return blocks, s.fail(ctx, "list the blocks of experiment "+id, err)
@@ -80,7 +79,7 @@ func (s *Store) Load(ctx context.Context, id string) (store.Record, error) {
 			return err
 		}
 		rows, err = query(ctx, tx, scanRow, `
-			SELECT block, attempt, b.id, b.started, b.void, b.record, b.record_sha256, s.data, s.sha256
+			SELECT block, attempt, b.id, b.started, b.void, b.record, b.record_sha256, s.data, b.samples_sha256
 			FROM blocks b LEFT JOIN samples s USING (experiment, block, attempt)
 			WHERE experiment = ? ORDER BY block, attempt`, id)
 		return err
@@ -123,15 +122,11 @@ func readExperiment(ctx context.Context, q queryer, id string) (store.Record, er
 }
 
 func scanRow(rows *sql.Rows) (r store.Row, err error) {
-	var (
-		started string
-		sha256  sql.NullString
-	)
-	err = rows.Scan(&r.Block, &r.Attempt, &r.ID, &started, &r.Void, &r.Record, &r.RecordSHA256, &r.Samples, &sha256)
+	var started string
+	err = rows.Scan(&r.Block, &r.Attempt, &r.ID, &started, &r.Void, &r.Record, &r.RecordSHA256, &r.Samples, &r.SamplesSHA256)
 	if err != nil {
 		return r, err
 	}
-	r.SamplesSHA256 = sha256.String
 	r.Started, err = time.Parse(timeFormat, started)
 	return r, err
 }

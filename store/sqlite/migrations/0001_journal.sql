@@ -14,14 +14,15 @@ CREATE TABLE experiments (
 CREATE INDEX experiments_by_start ON experiments (started DESC, id DESC);
 
 CREATE TABLE blocks (
-    experiment    TEXT    NOT NULL REFERENCES experiments (id),
-    block         INTEGER NOT NULL, -- its index in the plan
-    attempt       INTEGER NOT NULL,
-    id            TEXT    NOT NULL,
-    started       TEXT    NOT NULL,
-    void          TEXT    NOT NULL, -- why it does not count; empty: it counts
-    record_sha256 TEXT    NOT NULL,
-    record        TEXT    NOT NULL, -- JSON
+    experiment     TEXT    NOT NULL REFERENCES experiments (id),
+    block          INTEGER NOT NULL, -- its index in the plan
+    attempt        INTEGER NOT NULL,
+    id             TEXT    NOT NULL,
+    started        TEXT    NOT NULL,
+    void           TEXT    NOT NULL, -- why it does not count; empty: it counts
+    record_sha256  TEXT    NOT NULL,
+    samples_sha256 TEXT    NOT NULL, -- of samples.data
+    record         TEXT    NOT NULL, -- JSON
     PRIMARY KEY (experiment, block, attempt)
 ) STRICT;
 
@@ -33,7 +34,6 @@ CREATE TABLE samples (
     experiment TEXT    NOT NULL,
     block      INTEGER NOT NULL,
     attempt    INTEGER NOT NULL,
-    sha256     TEXT    NOT NULL, -- of data
     data       BLOB    NOT NULL,
     PRIMARY KEY (experiment, block, attempt),
     FOREIGN KEY (experiment, block, attempt) REFERENCES blocks (experiment, block, attempt)
