@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
@@ -216,7 +217,13 @@ func (a *Apparatus) place(j int, t *testbed.Topology, c Catalog) error {
 	return nil
 }
 
-// Targets says where the generator sends the treatments' requests.
+// path is the path of the requests without the query, as functions see it.
+func (a *Apparatus) path() string {
+	path, _, _ := strings.Cut(a.prepared.Path, "?")
+	return path
+}
+
+// targets says where the generator sends the treatments' requests.
 func (a *Apparatus) targets(up testbed.Setup) []load.Target {
 	ts := make([]load.Target, len(a.Topologies))
 	for i, t := range a.Topologies {

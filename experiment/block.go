@@ -154,7 +154,10 @@ func pause(ctx context.Context, d time.Duration) error {
 // judge holds every treatment that carries the function against its model, and
 // keeps the services' own counts.
 func (s *stage) judge(ctx context.Context) error {
-	enforced := s.Plan.Enforced()
+	var judged []int
+	if s.function != nil && s.function.Judge != nil {
+		judged = s.Plan.Enforced()
+	}
 	for i := range s.Topologies {
 		st, err := s.up.Stats(ctx, i)
 		if err != nil {
@@ -162,7 +165,7 @@ func (s *stage) judge(ctx context.Context) error {
 		}
 		st.Served -= s.served[i]
 		s.block.Work = append(s.block.Work, WorkStats{Treatment: i, Stats: st})
-		if slices.Contains(enforced, i) {
+		if slices.Contains(judged, i) {
 			s.block.Judged = append(s.block.Judged, s.judgeOne(i, st))
 		}
 	}
@@ -179,7 +182,7 @@ func (s *stage) judgeOne(i int, st workload.Stats) Judgement {
 			}
 			touched[x.User] = true
 			e.Observations = append(e.Observations, function.Observation{Earliest: x.Written, Latest: latest(x),
-				Path: s.prepared.Path, Caller: s.callers[x.User], Outcome: outcome(x)})
+				Path: s.path(), Caller: s.callers[x.User], Outcome: outcome(x)})
 		}
 	}
 	slices.SortFunc(e.Observations, func(a, b function.Observation) int { return int(a.Earliest - b.Earliest) })

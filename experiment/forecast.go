@@ -88,7 +88,7 @@ func (a *Apparatus) arrivals(b study.Block, i int) ([]function.Arrival, error) {
 			}
 			last = x.At
 			if x.Target == i {
-				all = append(all, function.Arrival{At: start + x.At, Path: a.prepared.Path, Caller: a.callers[x.User]})
+				all = append(all, function.Arrival{At: start + x.At, Path: a.path(), Caller: a.callers[x.User]})
 			}
 		}
 		start += last

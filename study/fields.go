@@ -21,8 +21,11 @@ func checkFields(file string, n ast.Node, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if p := reflect.PointerTo(t); p.Implements(nodeType) || p.Implements(textType) {
+	switch p := reflect.PointerTo(t); {
+	case p.Implements(nodeType):
 		return nil
+	case p.Implements(textType):
+		return checkText(file, n, t)
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -39,6 +42,19 @@ func checkFields(file string, n ast.Node, t reflect.Type) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// checkText tries a scalar: the YAML library loses the place of such an error.
+func checkText(file string, n ast.Node, t reflect.Type) error {
+	if _, ok := n.(ast.ScalarNode); !ok {
+		return nil // the decoder says what it expected
+	}
+	v := reflect.New(t).Interface().(encoding.TextUnmarshaler)
+	if err := v.UnmarshalText([]byte(n.GetToken().Value)); err != nil {
+		at := n.GetToken().Position
+		return &PlaceError{File: file, Line: at.Line, Column: at.Column, Err: err}
 	}
 	return nil
 }

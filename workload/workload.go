@@ -46,9 +46,9 @@ type Prepared struct {
 
 // TokenCheck is how tokens are verified.
 type TokenCheck struct {
-	Issuer   string
-	Audience string
-	JWKS     string // a JSON Web Key Set, public keys only
+	Issuer   string `json:"issuer"`
+	Audience string `json:"audience"`
+	JWKS     string `json:"jwks"` // a JSON Web Key Set, public keys only
 }
 
 // Config is what a service process reads, as JSON, from standard input.

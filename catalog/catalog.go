@@ -1,0 +1,153 @@
+// Package catalog names everything that is built in. It is the only importer
+// of implementations: a function, a workload, a generator or a data plane is
+// added by one line here. It decides nothing.
+package catalog
+
+import (
+	"context"
+	"io"
+
+	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/dataplane/embedded"
+	"github.com/taremesh/tare/dataplane/xds"
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/jwt"
+	"github.com/taremesh/tare/function/ratelimit"
+	"github.com/taremesh/tare/internal/named"
+	"github.com/taremesh/tare/internal/process"
+	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/load/openloop"
+	"github.com/taremesh/tare/placement"
+	"github.com/taremesh/tare/store"
+	"github.com/taremesh/tare/store/sqlite"
+	"github.com/taremesh/tare/testbed"
+	"github.com/taremesh/tare/testbed/local"
+	"github.com/taremesh/tare/workload"
+	"github.com/taremesh/tare/workload/echo"
+	"github.com/taremesh/tare/workload/imagehub"
+)
+
+// Functions are the traffic-control functions there are.
+func Functions() (named.Set[function.Function], error) {
+	return named.NewSet("function", func(f function.Function) string { return f.Name }, ratelimit.Function(), jwt.Function())
+}
+
+// Service is a workload's own process.
+type Service struct {
+	Name  string
+	Serve func(ctx context.Context, c workload.Config, ms []workload.Middleware, ready func(workload.Ready)) error
+}
+
+// Services are the workloads' processes, by the workload's name.
+func Services() (named.Set[Service], error) {
+	return named.NewSet("workload", func(s Service) string { return s.Name },
+		Service{"echo", echo.Serve}, Service{"imagehub", imagehub.Serve})
+}
+
+// Proxies are the data planes' processes, by the plane's name: those that tare
+// itself runs.
+func Proxies() (named.Set[Proxy], error) {
+	return named.NewSet("data plane", func(p Proxy) string { return p.Name }, Proxy{"embedded", serveEmbedded})
+}
+
+// ReadyLine is what a proxy process prints first.
+const ReadyLine = embedded.ReadyLine
+
+// Proxy is a data plane's own process.
+type Proxy struct {
+	Name  string
+	Serve func(ctx context.Context, o ProxyOptions) error
+}
+
+// ProxyOptions are those of a proxy process.
+type ProxyOptions struct {
+	XDS     string // address of the server that configures it
+	Node    string
+	Workers int
+	Admin   string // address for metrics; empty: none
+	Ready   func(admin string)
+}
+
+// Generate is the process of the generator openloop.
+func Generate(in io.Reader, out io.Writer) error { return openloop.Serve(in, out) }
+
+// DefaultImageHub is what ImageHub runs with when nothing else is said.
+func DefaultImageHub() imagehub.Options { return imagehub.DefaultOptions() }
+
+// ImageHub runs Image Hub's API on its own.
+func ImageHub(ctx context.Context, o imagehub.Options, ms []workload.Middleware, ready func(workload.Ready)) error {
+	return imagehub.Run(ctx, o, ms, ready)
+}
+
+// OpenStore opens the results in a data directory.
+func OpenStore(ctx context.Context, dir string) (store.Store, error) { return sqlite.Open(ctx, dir) }
+
+// Bench is what a run needs: everything by name, and the place it stands.
+type Bench struct {
+	experiment.Catalog
+	Testbed testbed.Testbed
+
+	launcher *process.Launcher
+	xds      *xds.Server
+}
+
+// NewBench makes everything there is ready to be started by children of this
+// process; exe is their program, empty this one. Close it.
+func NewBench(exe string) (*Bench, error) {
+	l, err := process.NewLauncher(exe)
+	if err != nil {
+		return nil, err
+	}
+	server, err := xds.NewServer()
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	b := &Bench{launcher: l, xds: server}
+	if err := b.fill(); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Bench) fill() (err error) {
+	if b.Functions, err = Functions(); err != nil {
+		return err
+	}
+	if b.Placements, err = named.NewSet("form", placement.Placement.Name, placement.All()...); err != nil {
+		return err
+	}
+	if b.Workloads, err = named.NewSet("workload", func(w workload.Workload) string { return w.Name }, echo.Workload(), imagehub.Workload()); err != nil {
+		return err
+	}
+	if b.Generators, err = named.NewSet[load.Generator]("generator", load.Generator.Name, openloop.New(openloop.Config{Launcher: b.launcher})); err != nil {
+		return err
+	}
+	if b.DataPlanes, err = named.NewSet[dataplane.DataPlane]("data plane", dataplane.DataPlane.Name, embedded.New(b.xds, b.launcher)); err != nil {
+		return err
+	}
+	b.Testbed = local.New(b.launcher, b.DataPlanes)
+	return nil
+}
+
+// Close ends what is left of the children and the server that configures proxies.
+func (b *Bench) Close() {
+	b.xds.Close()
+	b.launcher.Close()
+}
+
+func serveEmbedded(ctx context.Context, o ProxyOptions) error {
+	fs, err := Functions()
+	if err != nil {
+		return err
+	}
+	var types []function.FilterType
+	for _, f := range fs.All() {
+		if f.Native != nil {
+			types = append(types, f.Native.Types...)
+		}
+	}
+	return embedded.Serve(ctx, embedded.Options{XDS: o.XDS, Node: o.Node, Workers: o.Workers, Admin: o.Admin, Types: types, Ready: o.Ready})
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/taremesh/tare/catalog"
+	"github.com/taremesh/tare/report"
+	"github.com/taremesh/tare/store"
+)
+
+// dataDir finds where results are kept: the flag, TARE_DATA, or the user's own
+// data directory.
+func dataDir(s State, flag string) (string, error) {
+	for _, dir := range []string{flag, s.Getenv("TARE_DATA")} {
+		if dir != "" {
+			return dir, nil
+		}
+	}
+	if dir := s.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "tare"), nil
+	}
+	if home := s.Getenv("HOME"); home != "" {
+		return filepath.Join(home, ".local", "share", "tare"), nil
+	}
+	return "", inputf("no place to keep results: give --data DIR, or set TARE_DATA or HOME")
+}
+
+func dataFlag(c *cobra.Command) *string {
+	return c.Flags().String("data", "", "directory of the results (default $TARE_DATA, else the user's data directory)")
+}
+
+// Output formats.
+const (
+	table  = "table"
+	asJSON = "json"
+)
+
+func outputFlag(c *cobra.Command) *string {
+	return c.Flags().StringP("output", "o", table, "output format: table or json")
+}
+
+func checkOutput(format string) error {
+	if format != table && format != asJSON {
+		return inputf("unknown output format %q (known: table, json)", format)
+	}
+	return nil
+}
+
+// openStore opens the results for reading.
+func openStore(ctx context.Context, s State, flag string) (store.Store, error) {
+	dir, err := dataDir(s, flag)
+	if err != nil {
+		return nil, err
+	}
+	return catalog.OpenStore(ctx, dir)
+}
+
+func printReport(c *cobra.Command, r *report.Report, format string) error {
+	if format == asJSON {
+		return r.JSON(c.OutOrStdout())
+	}
+	return r.Text(c.OutOrStdout())
+}
+
+func printJSON(c *cobra.Command, v any) error {
+	e := json.NewEncoder(c.OutOrStdout())
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}

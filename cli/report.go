@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/taremesh/tare/report"
+	"github.com/taremesh/tare/store"
+)
+
+func newReport(s State) *cobra.Command {
+	var data, output *string
+	c := &cobra.Command{
+		Use:     "report [ID|last]",
+		Short:   "Print the report of a kept result (default last)",
+		Example: "  tare report last -o json",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkOutput(*output); err != nil {
+				return err
+			}
+			st, rec, err := loadOne(c, s, *data, args)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
+			if err != nil {
+				return err
+			}
+			return printReport(c, r, *output)
+		},
+	}
+	data, output = dataFlag(c), outputFlag(c)
+	return c
+}
+
+// loadOne opens the store and loads the result that is meant. The caller
+// closes the store.
+func loadOne(c *cobra.Command, s State, data string, args []string) (store.Store, store.Record, error) {
+	name := "last"
+	if len(args) > 0 {
+		name = args[0]
+	}
+	st, err := openStore(c.Context(), s, data)
+	if err != nil {
+		return nil, store.Record{}, err
+	}
+	id, err := st.Resolve(c.Context(), name)
+	if err != nil {
+		st.Close()
+		return nil, store.Record{}, input(err)
+	}
+	rec, err := st.Load(c.Context(), id)
+	if err != nil {
+		st.Close()
+		return nil, store.Record{}, err
+	}
+	return st, rec, nil
+}
+
+// shown is what show prints as JSON: the report with the journal beside it.
+type shown struct {
+	*report.Report
+	Journal []store.BlockEntry `json:"journal"`
+}
+
+func newShow(s State) *cobra.Command {
+	var data, output *string
+	c := &cobra.Command{
+		Use:     "show ID|last",
+		Short:   "Show a kept result with its journal of blocks",
+		Example: "  tare show last -o json | jq .journal",
+		Args:    exactly(1, "an id, the beginning of one, or last"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkOutput(*output); err != nil {
+				return err
+			}
+			st, rec, err := loadOne(c, s, *data, args)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			journal, err := st.Blocks(c.Context(), rec.Experiment.ID)
+			if err != nil {
+				return err
+			}
+			r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
+			if err != nil {
+				r = report.Unfinished(rec.Experiment, rec.State, err)
+			}
+			if *output == asJSON {
+				return printJSON(c, shown{r, journal})
+			}
+			if err := r.Text(c.OutOrStdout()); err != nil {
+				return err
+			}
+			return printJournal(c, journal)
+		},
+	}
+	data, output = dataFlag(c), outputFlag(c)
+	return c
+}
+
+func printJournal(c *cobra.Command, journal []store.BlockEntry) error {
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nBLOCK\tattempt\tid\tstarted\tsamples sha256\tvoid")
+	for _, b := range journal {
+		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%.12s\t%s\n", b.Block, b.Attempt, b.ID, b.Started.Format(time.DateTime), b.SHA256, b.Void)
+	}
+	return w.Flush()
+}
+
+func newList(s State) *cobra.Command {
+	var data, output *string
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the kept results, newest first",
+		Args:  exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkOutput(*output); err != nil {
+				return err
+			}
+			st, err := openStore(c.Context(), s, *data)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			es, err := st.List(c.Context())
+			if err != nil {
+				return err
+			}
+			if *output == asJSON {
+				if es == nil {
+					es = []store.Entry{}
+				}
+				return printJSON(c, es)
+			}
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ID\tSTUDY\tSTARTED\tSTATE\tBLOCKS\tVOID\tDIGEST")
+			for _, e := range es {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%.12s\n", e.ID, e.Study, e.Started.Format(time.DateTime), e.State, e.Blocks, e.Voids, e.Digest)
+			}
+			return w.Flush()
+		},
+	}
+	data, output = dataFlag(c), outputFlag(c)
+	return c
+}

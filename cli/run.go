@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/taremesh/tare/catalog"
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/measure"
+	"github.com/taremesh/tare/report"
+	"github.com/taremesh/tare/store"
+	"github.com/taremesh/tare/study"
+)
+
+// planFlags change a study from the command line.
+type planFlags struct {
+	dataPlane string
+	time      time.Duration
+	quick     bool
+	seed      uint64
+}
+
+func (f *planFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.dataPlane, "dataplane", "", "data plane of every treatment with a proxy (default the study's, else embedded)")
+	c.Flags().DurationVar(&f.time, "time", 0, "time for the whole run, such as 90s or 10m (default the study's)")
+	c.Flags().BoolVar(&f.quick, "quick", false, "5 short blocks: a first look, without verdicts")
+	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default derived from the study)")
+}
+
+// plan reads and plans a study file.
+func (f *planFlags) plan(file string) (*study.Plan, error) {
+	s, err := study.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return f.planOf(s)
+}
+
+func (f *planFlags) planOf(s *study.Study) (*study.Plan, error) {
+	if f.dataPlane != "" {
+		s.DataPlane = f.dataPlane
+	}
+	if f.time < 0 {
+		return nil, fmt.Errorf("--time %v: want a time above 0", f.time)
+	}
+	return study.MakePlan(*s, study.Options{Seed: f.seed, Time: f.time, Quick: f.quick})
+}
+
+func newRun(s State) *cobra.Command {
+	var f planFlags
+	var data, output *string
+	resume := ""
+	c := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Carry out a study, keep the result and report it",
+		Long: `Carry out a study: check it, start every treatment on fresh processes block by
+block, and report. Each finished block is kept at once; Ctrl-C keeps what was
+done, and --resume goes on after that, or after a crash, with what is left of
+the time.`,
+		Example: `  tare run examples/imagehub.yaml
+  tare run examples/imagehub.yaml --time 10m -o json > result.json
+  tare run --resume last`,
+		Args: func(c *cobra.Command, args []string) error {
+			if resume != "" {
+				return exactly(0, "no file with --resume")(c, args)
+			}
+			return exactly(1, "one study file")(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkOutput(*output); err != nil {
+				return err
+			}
+			r := &runner{state: s, command: c, data: *data, output: *output}
+			if resume != "" {
+				return r.resume(c.Context(), resume)
+			}
+			plan, err := f.plan(args[0])
+			if err != nil {
+				return input(err)
+			}
+			return r.fresh(c.Context(), plan)
+		},
+	}
+	f.add(c)
+	data, output = dataFlag(c), outputFlag(c)
+	c.Flags().StringVar(&resume, "resume", "", "go on with an unfinished run: its id, or last")
+	return c
+}
+
+// runner carries out one plan for a command.
+type runner struct {
+	state   State
+	command *cobra.Command
+	data    string
+	output  string
+	final   *report.Report // what was reported
+}
+
+// fresh begins a new experiment.
+func (r *runner) fresh(ctx context.Context, plan *study.Plan) error {
+	e, err := r.experiment(plan)
+	if err != nil {
+		return err
+	}
+	return r.with(ctx, plan, func(a *experiment.Apparatus, b *catalog.Bench, dir string) error {
+		lock, err := store.Acquire(dir, e.ID, plan.Study.Name)
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
+		st, err := catalog.OpenStore(ctx, dir)
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		if err := st.Begin(ctx, e); err != nil {
+			return err
+		}
+		return r.carryOut(ctx, st, e, a, b, nil)
+	})
+}
+
+// with looks up and checks the plan before anything is written.
+func (r *runner) with(ctx context.Context, plan *study.Plan, do func(*experiment.Apparatus, *catalog.Bench, string) error) error {
+	dir, err := dataDir(r.state, r.data)
+	if err != nil {
+		return err
+	}
+	b, err := catalog.NewBench(r.state.Exe)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	a, err := experiment.NewApparatus(plan, b.Catalog)
+	if err != nil {
+		return input(err)
+	}
+	f, err := a.Forecast()
+	if err != nil {
+		return err
+	}
+	if err := f.Check(); err != nil {
+		return input(err)
+	}
+	return do(a, b, dir)
+}
+
+func (r *runner) experiment(plan *study.Plan) (experiment.Experiment, error) {
+	p, err := program()
+	if err != nil {
+		return experiment.Experiment{}, err
+	}
+	now := time.Now().UTC()
+	random := make([]byte, 3)
+	if _, err := rand.Read(random); err != nil {
+		return experiment.Experiment{}, fmt.Errorf("make an id: %w", err)
+	}
+	return experiment.Experiment{ID: now.Format("20060102-150405-") + hex.EncodeToString(random), Started: now, Plan: *plan,
+		Environment: measure.ReadEnvironment(), Program: p, Command: append([]string{"tare"}, r.state.Args...)}, nil
+}
+
+func (r *runner) resume(ctx context.Context, name string) error {
+	dir, err := dataDir(r.state, r.data)
+	if err != nil {
+		return err
+	}
+	st, err := catalog.OpenStore(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	id, err := st.Resolve(ctx, name)
+	if err != nil {
+		return input(err)
+	}
+	rec, err := st.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	if rec.State == experiment.Done {
+		return inputf("resume %s: it is done; see tare show %s", id, id)
+	}
+	e := rec.Experiment
+	lock, err := store.Acquire(dir, id, e.Plan.Study.Name)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	if err := r.warnChanged(e); err != nil {
+		return err
+	}
+	return r.with(ctx, &e.Plan, func(a *experiment.Apparatus, b *catalog.Bench, _ string) error {
+		if err := st.Begin(ctx, e); err != nil {
+			return err
+		}
+		return r.carryOut(ctx, st, e, a, b, rec.Blocks)
+	})
+}
+
+// warnChanged says what is not as it was when the run began.
+func (r *runner) warnChanged(e experiment.Experiment) error {
+	now, err := program()
+	if err != nil {
+		return err
+	}
+	env := measure.ReadEnvironment()
+	warn := func(what, was, is string) {
+		if was != is {
+			fmt.Fprintf(r.command.ErrOrStderr(), "warning: the %s changed since the run began: %s, now %s; its blocks may not be comparable\n", what, was, is)
+		}
+	}
+	warn("program", e.Program.SHA256, now.SHA256)
+	warn("CPU", e.Environment.CPU, env.CPU)
+	warn("number of cores", fmt.Sprint(e.Environment.Cores), fmt.Sprint(env.Cores))
+	warn("kernel", e.Environment.Kernel, env.Kernel)
+	return nil
+}
+
+// carryOut runs and reports.
+func (r *runner) carryOut(ctx context.Context, st store.Store, e experiment.Experiment, a *experiment.Apparatus, b *catalog.Bench, done []experiment.Block) error {
+	errOut := r.command.ErrOrStderr()
+	fmt.Fprintf(errOut, "%s: %d treatments, %d blocks, about %s; kept as %s\n", e.Plan.Study.Name, len(e.Plan.Study.Treatments), len(e.Plan.Blocks), seconds(e.Plan.Expected), e.ID)
+	p := newProgress(errOut, &e.Plan.Study)
+	run := experiment.Runner{Testbed: b.Testbed, Journal: st, Progress: p.event}
+	out, err := run.Run(ctx, e.ID, a, done)
+	p.end()
+	rep, rerr := report.New(e, out.State, out.Blocks)
+	switch {
+	case rerr == nil:
+		r.final = rep
+		if perr := printReport(r.command, rep, r.output); perr != nil {
+			err = errors.Join(err, perr)
+		}
+	case !errors.Is(rerr, experiment.ErrNoBlocks):
+		err = errors.Join(err, rerr)
+	}
+	if out.State == experiment.Interrupted {
+		return &codedError{exitInterrupted, fmt.Errorf("interrupted; %d finished blocks are kept, go on with: tare run --resume %s", len(out.Blocks), e.ID)}
+	}
+	return err
+}

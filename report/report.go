@@ -1,0 +1,337 @@
+// Package report makes an answer of an experiment and prints it.
+//
+// New computes a Report from the plan and the blocks alone; Text and JSON
+// print the same Report. It measures nothing and decides nothing: verdicts and
+// warnings come from the analysis. The JSON is documented in
+// docs/formats/report.md.
+package report
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/measure"
+	"github.com/taremesh/tare/stat"
+	"github.com/taremesh/tare/study"
+)
+
+// Format is the version of the JSON.
+const Format = "report/1"
+
+// Report is the answer to a study. Times are in microseconds where the name
+// ends in _us; a field that is null could not or may not be given.
+type Report struct {
+	Format       string              `json:"tare"`
+	ID           string              `json:"id"`
+	Study        string              `json:"study"`
+	Question     string              `json:"question,omitempty"`
+	Started      time.Time           `json:"started"`
+	State        string              `json:"state"`
+	Treatments   []Treatment         `json:"treatments"`
+	Comparisons  []Comparison        `json:"comparisons"`
+	AA           *AA                 `json:"aa"`
+	Interference *Interference       `json:"interference"`
+	Rejections   *Rejections         `json:"rejections,omitempty"`
+	Blocks       int                 `json:"blocks"`
+	Voids        int                 `json:"voids"`
+	VoidReasons  []string            `json:"void_reasons,omitempty"`
+	WithVoids    []Comparison        `json:"comparisons_with_voids,omitempty"`
+	Screening    bool                `json:"screening"`
+	Level        float64             `json:"level"`
+	Method       string              `json:"method,omitempty"` // of the simultaneous intervals
+	Family       int                 `json:"family"`           // comparisons that hold together
+	Rate         float64             `json:"rate_per_treatment"`
+	Apparatus    *Apparatus          `json:"apparatus"`
+	Seed         uint64              `json:"seed"`
+	Digest       string              `json:"digest"`
+	Environment  measure.Environment `json:"environment"`
+	Program      experiment.Program  `json:"program"`
+	Command      []string            `json:"command"`
+	Sentences    []string            `json:"sentences"`
+	Warnings     []string            `json:"warnings"`
+}
+
+// Treatment is one treatment's own figures, medians over blocks.
+type Treatment struct {
+	Name             string             `json:"name"`
+	Baseline         *string            `json:"baseline"`
+	Form             *string            `json:"form"`
+	Site             *string            `json:"site"`
+	Control          *string            `json:"control"`
+	DataPlane        *string            `json:"dataplane"`
+	Requests         int                `json:"requests"`
+	P50              *float64           `json:"p50_us"`
+	P90              *float64           `json:"p90_us"`
+	P99              *float64           `json:"p99_us"`
+	CPU              *float64           `json:"cpu_us_per_request"`
+	PrivateMB        *float64           `json:"private_mb"`
+	Why              map[string]string  `json:"why,omitempty"` // of each null
+	Parts            []experiment.Usage `json:"parts"`
+	Enforcement      []Outcome          `json:"enforcement,omitempty"`
+	BucketsTouched   int                `json:"buckets_touched,omitempty"`
+	JudgeFound       *string            `json:"judge_found,omitempty"`
+	RefusedUnderLoad int                `json:"refused_where_overhead_is_measured,omitempty"`
+}
+
+// Outcome is the requests of the enforcement phases with one outcome.
+type Outcome struct {
+	Class string  `json:"class"`
+	Count int     `json:"count"`
+	P50   float64 `json:"p50_us"`
+}
+
+// Interval is an estimate with its interval.
+type Interval struct {
+	Estimate float64 `json:"estimate"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+}
+
+// Comparison is one treatment against its baseline by one endpoint.
+type Comparison struct {
+	Treatment string `json:"treatment"`
+	Baseline  string `json:"baseline"`
+	Endpoint  string `json:"endpoint"`
+	Interval
+	Unit              string    `json:"unit"` // us: microseconds, per request
+	Ratio             *Interval `json:"ratio"`
+	Margin            float64   `json:"margin"`
+	Verdict           string    `json:"verdict"`
+	Direction         *string   `json:"direction"`
+	Primary           bool      `json:"primary"` // of the simultaneous family; else exploratory
+	SD                float64   `json:"sd"`      // of the block differences
+	MinimumDetectable float64   `json:"minimum_detectable"`
+	HodgesLehmann     *Interval `json:"hodges_lehmann,omitempty"`
+	BlocksNeeded      int       `json:"blocks_needed,omitempty"` // further blocks that would decide
+	PerBlock          []float64 `json:"per_block,omitempty"`     // differences, in the order of the plan
+	Warnings          []string  `json:"warnings,omitempty"`
+}
+
+// AA is the A/A gate at p50, with that of CPU time beside it.
+type AA struct {
+	Interval
+	Margin float64 `json:"margin"`
+	Inside bool    `json:"inside"`
+	CPU    *AA     `json:"cpu,omitempty"`
+}
+
+// Interference is the interference control.
+type Interference struct {
+	Baseline     string    `json:"baseline"`
+	Heaviest     string    `json:"heaviest"`
+	Blocks       int       `json:"blocks"`
+	Shared       float64   `json:"shared_us"`
+	Solo         float64   `json:"solo_us"`
+	Disagreement *Interval `json:"disagreement"` // null with fewer than 3 control blocks
+	Margin       float64   `json:"margin"`
+	Interferes   bool      `json:"interferes"`
+}
+
+// Rejections counts identical pairs that were found to differ.
+type Rejections struct {
+	Rejected int     `json:"rejected"`
+	Of       int     `json:"of"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+}
+
+// Apparatus is what the apparatus itself did.
+type Apparatus struct {
+	Rate         float64 `json:"rate"`
+	HostBusy     float64 `json:"host_busy"`
+	Steal        float64 `json:"steal"`
+	LatenessP50  float64 `json:"lateness_p50_us"`
+	LatenessP99  float64 `json:"lateness_p99_us"`
+	GeneratorCPU float64 `json:"generator_cpu_us_per_request"`
+	SpinShare    float64 `json:"spin_share"`
+	Remainder    float64 `json:"host_remainder"`
+}
+
+// New makes the report of an experiment.
+func New(e experiment.Experiment, state experiment.State, blocks []experiment.Block) (*Report, error) {
+	p := &e.Plan
+	an, err := experiment.Analyse(p, blocks)
+	if err != nil {
+		return nil, fmt.Errorf("report %s: %w", e.ID, err)
+	}
+	r := head(e, state)
+	r.Blocks, r.Voids, r.Warnings = an.Blocks, an.Voids, append(r.Warnings, an.Warnings...)
+	r.Screening = p.Screening || an.Blocks < study.MinBlocks
+	for i := range an.Treatments {
+		r.Treatments = append(r.Treatments, treatment(&p.Study, an, i))
+	}
+	for _, c := range an.Comparisons {
+		r.Comparisons = append(r.Comparisons, comparison(an, c))
+		if c.Primary {
+			r.Method, r.Family = string(c.Multiplicity.Method), c.Multiplicity.Comparisons
+		}
+	}
+	l := an.Apparatus
+	r.Apparatus = &Apparatus{l.Rate, l.HostBusy, l.Steal, l.LatenessP50, l.LatenessP99, l.GeneratorCPU, l.SpinShare, l.Remainder}
+	r.AA = gate(an.AA)
+	r.Interference = interference(an)
+	if n := an.Rejections; n != nil {
+		r.Rejections = &Rejections{n.Rejected, n.Of, n.Low, n.High}
+	}
+	if err := r.addVoids(p, blocks); err != nil {
+		return nil, err
+	}
+	r.Sentences = sentences(r, p)
+	return r, nil
+}
+
+// Unfinished is the report of an experiment that cannot be analysed, with why.
+func Unfinished(e experiment.Experiment, state experiment.State, why error) *Report {
+	r := head(e, state)
+	r.Screening = true
+	r.Warnings = append(r.Warnings, why.Error())
+	return r
+}
+
+// head is the part of a report that needs no block.
+func head(e experiment.Experiment, state experiment.State) *Report {
+	p := &e.Plan
+	return &Report{
+		Format: Format, ID: e.ID, Study: p.Study.Name, Question: p.Study.Question, Started: e.Started, State: string(state),
+		Level: p.Rule.Level, Rate: float64(p.Study.Load.Rate), Seed: p.Seed, Digest: p.Digest, Environment: e.Environment,
+		Program: e.Program, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, Sentences: []string{}, Warnings: []string{},
+	}
+}
+
+// addVoids gives the reasons, and the comparisons as they would be with the
+// void blocks that were carried to their end.
+func (r *Report) addVoids(p *study.Plan, blocks []experiment.Block) error {
+	var all []experiment.Block
+	for _, b := range blocks {
+		if b.Void != "" {
+			r.VoidReasons = append(r.VoidReasons, fmt.Sprintf("block %d, attempt %d: %s", b.Index, b.Attempt, b.Void))
+			if len(b.Phases) < len(p.Blocks[b.Index].Phases) {
+				continue
+			}
+			b.Void = ""
+		}
+		all = append(all, b)
+	}
+	if r.Voids == 0 || len(all) == r.Blocks {
+		return nil
+	}
+	an, err := experiment.Analyse(p, all)
+	if err != nil {
+		return fmt.Errorf("report %s with its void blocks: %w", r.ID, err)
+	}
+	for _, c := range an.Comparisons {
+		r.WithVoids = append(r.WithVoids, comparison(an, c))
+	}
+	return nil
+}
+
+func treatment(s *study.Study, an *experiment.Analysis, i int) Treatment {
+	t, st := an.Treatments[i], s.Treatments[i]
+	out := Treatment{Name: t.Name, Baseline: text(st.Baseline), Form: text(string(s.FormOf(i))), Control: text(string(st.Control)),
+		Requests: t.Requests, Parts: t.Usage, BucketsTouched: t.Callers, RefusedUnderLoad: t.Refused, JudgeFound: text(t.Wrong)}
+	if f := s.FormOf(i); f != "" {
+		out.Site = text(string(siteOf(s, i)))
+	}
+	if s.OnMesh(i) {
+		out.DataPlane = text(s.DataPlane)
+	}
+	for _, q := range []struct {
+		e    experiment.Endpoint
+		into **float64
+	}{{experiment.P50, &out.P50}, {experiment.P90, &out.P90}, {experiment.P99, &out.P99}, {experiment.CPU, &out.CPU}} {
+		if v, ok := t.Values[q.e]; ok {
+			*q.into = &v
+			continue
+		}
+		if out.Why == nil {
+			out.Why = map[string]string{}
+		}
+		out.Why[string(q.e)] = t.Why[q.e]
+	}
+	var private float64
+	for _, u := range t.Usage {
+		private += u.PrivateMB
+	}
+	if len(t.Usage) > 0 {
+		out.PrivateMB = &private
+	}
+	for _, o := range t.Enforced {
+		out.Enforcement = append(out.Enforcement, Outcome{o.Class.String(), o.Count, o.P50})
+	}
+	return out
+}
+
+func siteOf(s *study.Study, i int) study.Site {
+	t := s.Treatments[i]
+	if t.Control == study.AA {
+		return siteOf(s, s.Index(t.Baseline))
+	}
+	return t.Site
+}
+
+// text is nil for an empty string.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func interval(i stat.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
+
+func comparison(an *experiment.Analysis, c experiment.Comparison) Comparison {
+	out := Comparison{
+		Treatment: an.Treatments[c.Treatment].Name, Baseline: an.Treatments[c.Baseline].Name, Endpoint: string(c.Endpoint),
+		Interval: interval(c.Difference), Unit: "us", Margin: c.Margin, Verdict: string(c.Verdict), Direction: text(string(c.Direction)),
+		Primary: c.Primary, SD: c.SD, MinimumDetectable: c.MinimumDetectable, BlocksNeeded: c.BlocksNeeded,
+	}
+	if c.Ratio != nil {
+		i := interval(*c.Ratio)
+		out.Ratio = &i
+	}
+	if c.HodgesLehmann != nil {
+		i := interval(*c.HodgesLehmann)
+		out.HodgesLehmann = &i
+	}
+	a, b := an.Treatments[c.Baseline].PerBlock[c.Endpoint], an.Treatments[c.Treatment].PerBlock[c.Endpoint]
+	for k := range a {
+		out.PerBlock = append(out.PerBlock, b[k]-a[k])
+	}
+	for _, w := range c.Warnings {
+		out.Warnings = append(out.Warnings, w.Text)
+	}
+	return out
+}
+
+func gate(gs map[experiment.Endpoint]stat.AA) *AA {
+	p50, ok := gs[experiment.P50]
+	if !ok {
+		return nil
+	}
+	out := &AA{Interval: interval(p50.Interval), Margin: p50.Margin, Inside: p50.Inside}
+	if cpu, ok := gs[experiment.CPU]; ok {
+		out.CPU = &AA{Interval: interval(cpu.Interval), Margin: cpu.Margin, Inside: cpu.Inside}
+	}
+	return out
+}
+
+func interference(an *experiment.Analysis) *Interference {
+	in := an.Interference
+	if in == nil {
+		return nil
+	}
+	out := &Interference{Baseline: an.Treatments[in.Baseline].Name, Heaviest: an.Treatments[in.Heaviest].Name, Blocks: in.Blocks,
+		Shared: in.Shared, Solo: in.Solo, Margin: in.Margin, Interferes: in.Interferes}
+	if in.Disagreement != nil {
+		i := interval(*in.Disagreement)
+		out.Disagreement = &i
+	}
+	return out
+}
+
+// primaries lists the comparisons that verdicts are given on, in order.
+func (r *Report) primaries() []Comparison {
+	return slices.DeleteFunc(slices.Clone(r.Comparisons), func(c Comparison) bool { return !c.Primary })
+}

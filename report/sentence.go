@@ -1,0 +1,97 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/stat"
+	"github.com/taremesh/tare/study"
+)
+
+// sentences says what each treatment adds to its baseline, one sentence each.
+func sentences(r *Report, p *study.Plan) []string {
+	var out []string
+	for i, t := range p.Study.Treatments {
+		if t.Baseline == "" || t.Control == study.AA {
+			continue
+		}
+		var parts []string
+		for _, e := range []experiment.Endpoint{experiment.P50, experiment.CPU} {
+			if c, ok := r.find(t.Name, e); ok {
+				parts = append(parts, clause(c))
+			}
+		}
+		if len(parts) > 0 {
+			out = append(out, fmt.Sprintf("%s adds to %s: %s.", subject(&p.Study, i), t.Baseline, strings.Join(parts, "; ")))
+		}
+	}
+	return out
+}
+
+// subject names what a treatment adds.
+func subject(s *study.Study, i int) string {
+	t := s.Treatments[i]
+	switch {
+	case t.Form != "" && t.Control == "":
+		return fmt.Sprintf("%s (%s %s)", t.Name, t.Form, s.Function.Name)
+	case t.Control != "":
+		return fmt.Sprintf("%s (control)", t.Name)
+	}
+	return t.Name
+}
+
+func (r *Report) find(treatment string, e experiment.Endpoint) (Comparison, bool) {
+	for _, c := range r.Comparisons {
+		if c.Treatment == treatment && c.Endpoint == string(e) {
+			return c, true
+		}
+	}
+	return Comparison{}, false
+}
+
+var endpointWords = map[string]string{
+	string(experiment.P50): "at p50", string(experiment.P90): "at p90", string(experiment.P99): "at p99",
+	string(experiment.CPU): "of CPU per request",
+}
+
+func clause(c Comparison) string {
+	s := fmt.Sprintf("%s µs ± %s %s, %s", signed(c.Estimate), plain(half(c.Interval)), endpointWords[c.Endpoint], verdictWords(c))
+	if !c.Primary {
+		s += ", exploratory"
+	}
+	return s
+}
+
+// verdictWords is the verdict with its direction and what is still missing.
+func verdictWords(c Comparison) string {
+	s := stat.Verdict(c.Verdict).Words()
+	if c.Direction != nil {
+		s += ", " + *c.Direction
+	}
+	if c.BlocksNeeded > 0 {
+		s += fmt.Sprintf(" (about %d more blocks)", c.BlocksNeeded)
+	}
+	return s
+}
+
+func half(i Interval) float64 { return (i.High - i.Low) / 2 }
+
+// plain prints three significant digits, never more than two decimals.
+func plain(x float64) string {
+	switch a := math.Abs(x); {
+	case a >= 100:
+		return fmt.Sprintf("%.0f", x)
+	case a >= 10:
+		return fmt.Sprintf("%.1f", x)
+	}
+	return fmt.Sprintf("%.2f", x)
+}
+
+func signed(x float64) string {
+	if x < 0 {
+		return "−" + plain(-x)
+	}
+	return "+" + plain(x)
+}

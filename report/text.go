@@ -1,0 +1,239 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// JSON writes the report as indented JSON.
+func (r *Report) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(r)
+}
+
+// Text writes the report for a person.
+func (r *Report) Text(w io.Writer) error {
+	t := &printer{}
+	t.head(r)
+	t.verdicts(r)
+	t.treatments(r)
+	t.controls(r)
+	t.enforcement(r)
+	t.apparatus(r)
+	t.list("WARNINGS", r.Warnings)
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+// printer is the text under way.
+type printer struct{ strings.Builder }
+
+func (t *printer) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
+
+func (t *printer) head(r *Report) {
+	t.line("%s  %s  (%s)", r.Study, r.ID, r.State)
+	if r.Question != "" {
+		t.line("%s", r.Question)
+	}
+	stamp := ""
+	if r.Screening {
+		stamp = "  SCREENING: too few blocks for verdicts"
+	}
+	t.line("%d blocks, %d void · %d treatments, %g requests/s each, each request drawn at random%s", r.Blocks, r.Voids, len(r.Treatments), r.Rate, stamp)
+	t.line("")
+}
+
+func (t *printer) verdicts(r *Report) {
+	if n := r.Rejections; n != nil {
+		t.line("IDENTICAL ARMS: %d of %d pairs were found to differ (expected 5 %%; 95 %% interval of the rate: %.1f to %.1f %%)", n.Rejected, n.Of, 100*n.Low, 100*n.High)
+		t.line("")
+		return
+	}
+	if cs := r.primaries(); len(cs) > 0 {
+		t.line("VERDICTS  %g %% intervals, simultaneous over %d comparisons (%s)", 100*r.Level, r.Family, r.Method)
+		t.table(comparisonRows(cs))
+		t.line("")
+	}
+	for _, s := range r.Sentences {
+		t.line("%s", s)
+	}
+	if len(r.Sentences) > 0 {
+		t.line("")
+	}
+}
+
+func comparisonRows(cs []Comparison) [][]string {
+	rows := [][]string{{"treatment", "against", "endpoint", ">Δ µs", ">low", ">high", ">margin", ">ratio", "verdict"}}
+	for _, c := range cs {
+		ratio := "–"
+		if c.Ratio != nil {
+			ratio = fmt.Sprintf("×%.3f", c.Ratio.Estimate)
+		}
+		rows = append(rows, []string{c.Treatment, c.Baseline, c.Endpoint, signed(c.Estimate), signed(c.Low), signed(c.High), "±" + plain(c.Margin), ratio, verdictWords(c)})
+	}
+	return rows
+}
+
+func (t *printer) treatments(r *Report) {
+	rows := [][]string{{"TREATMENT", "what", ">requests", ">p50 µs", ">p90 µs", ">p99 µs", ">CPU µs/req", ">proxy", ">service", ">private MB"}}
+	for _, x := range r.Treatments {
+		parts := map[string]string{"proxy": "–", "service": "–"}
+		for _, u := range x.Parts {
+			parts[u.Role] = plain(u.PerRequest)
+		}
+		rows = append(rows, []string{x.Name, what(x), fmt.Sprint(x.Requests), number(x.P50), number(x.P90), number(x.P99), number(x.CPU), parts["proxy"], parts["service"], number(x.PrivateMB)})
+	}
+	if len(r.Treatments) == 0 {
+		return
+	}
+	t.table(rows)
+	for _, x := range r.Treatments {
+		if why := x.Why["p99"]; why != "" {
+			t.line("no p99: %s", why)
+			break
+		}
+	}
+	t.line("")
+}
+
+func what(x Treatment) string {
+	of := func(p *string) string {
+		if p == nil {
+			return ""
+		}
+		return *p
+	}
+	parts := []string{}
+	for _, s := range []string{of(x.Control), of(x.Form)} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if x.DataPlane != nil {
+		parts = append(parts, "on "+*x.DataPlane)
+	} else {
+		parts = append(parts, "off the mesh")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func number(x *float64) string {
+	if x == nil {
+		return "–"
+	}
+	return plain(*x)
+}
+
+func (t *printer) controls(r *Report) {
+	gate := func(name string, a *AA) {
+		if a == nil {
+			return
+		}
+		word := "inside: identical treatments come out identical"
+		if !a.Inside {
+			word = "NOT inside: the noise floor is too high for this margin"
+		}
+		t.line("A/A by %s: %s µs (%s to %s), margin ±%s, %s", name, signed(a.Estimate), signed(a.Low), signed(a.High), plain(a.Margin), word)
+	}
+	if r.AA != nil {
+		gate("p50", r.AA)
+		gate("cpu", r.AA.CPU)
+	}
+	if in := r.Interference; in != nil {
+		t.line("Interference: %s − %s is %s µs under shared load, %s µs alone at the total rate (%d control blocks%s)",
+			in.Heaviest, in.Baseline, signed(in.Shared), signed(in.Solo), in.Blocks, disagreement(in))
+	}
+	t.line("")
+}
+
+func disagreement(in *Interference) string {
+	if in.Disagreement == nil {
+		return "; no interval from fewer than 3"
+	}
+	d := in.Disagreement
+	word := "no interference shown beyond"
+	if in.Interferes {
+		word = "TREATMENTS INTERFERE beyond"
+	}
+	return fmt.Sprintf("; disagreement %s to %s, %s ±%s; a part of it is rate", signed(d.Low), signed(d.High), word, plain(in.Margin))
+}
+
+func (t *printer) enforcement(r *Report) {
+	rows := [][]string{{"ENFORCEMENT", "outcome", ">requests", ">p50 µs", ">buckets touched", "judge"}}
+	for _, x := range r.Treatments {
+		for i, o := range x.Enforcement {
+			name, buckets, judge := "", "", ""
+			if i == 0 {
+				name, buckets, judge = x.Name, fmt.Sprint(x.BucketsTouched), "every decision right"
+				if x.JudgeFound != nil {
+					judge = "WRONG: " + *x.JudgeFound
+				}
+			}
+			rows = append(rows, []string{name, o.Class, fmt.Sprint(o.Count), plain(o.P50), buckets, judge})
+		}
+	}
+	if len(rows) > 1 {
+		t.table(rows)
+		t.line("")
+	}
+}
+
+func (t *printer) apparatus(r *Report) {
+	a, e := r.Apparatus, r.Environment
+	if a == nil {
+		return
+	}
+	t.line("Sent %.0f requests/s in all; host %.0f %% busy, steal %.1f %%; lateness p50 %s µs, p99 %s µs; generator %s µs of CPU per request beside %.0f %% of a core spinning",
+		a.Rate, 100*a.HostBusy, 100*a.Steal, plain(a.LatenessP50), plain(a.LatenessP99), plain(a.GeneratorCPU), 100*a.SpinShare)
+	t.line("%s, %d cores, Linux %s, %s, tare %s", e.CPU, e.Cores, e.Kernel, e.Go, r.Program.Version)
+	t.line("Seed %d, digest %.12s, %s", r.Seed, r.Digest, strings.Join(r.Command, " "))
+	for _, v := range r.VoidReasons {
+		t.line("void: %s", v)
+	}
+	for _, c := range r.WithVoids {
+		if c.Primary {
+			t.line("with the void blocks: %s against %s by %s: %s µs (%s to %s)", c.Treatment, c.Baseline, c.Endpoint, signed(c.Estimate), signed(c.Low), signed(c.High))
+		}
+	}
+}
+
+func (t *printer) list(title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	t.line("")
+	t.line("%s", title)
+	for _, l := range lines {
+		t.line("  ! %s", l)
+	}
+}
+
+// table aligns columns; a header that begins with > makes its column right-aligned.
+func (t *printer) table(rows [][]string) {
+	width := make([]int, len(rows[0]))
+	right := make([]bool, len(rows[0]))
+	for i, h := range rows[0] {
+		rows[0][i], right[i] = strings.CutPrefix(h, ">")
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		var b strings.Builder
+		for i, cell := range row {
+			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			if right[i] {
+				cell, pad = pad+cell, ""
+			}
+			b.WriteString(cell + pad + "  ")
+		}
+		t.line("%s", strings.TrimRight(b.String(), " "))
+	}
+}
