@@ -118,6 +118,8 @@ func (r *reader) endPackage(e event) {
 
 func (r *reader) show(p place) {
 	for _, line := range r.printed[p] {
-		fmt.Fprint(r.out, line)
+		if !strings.HasPrefix(line, "=== ") { // RUN, PAUSE, CONT, NAME
+			fmt.Fprint(r.out, line)
+		}
 	}
 }

@@ -25,6 +25,7 @@ func TestTally(t *testing.T) {
 				`{"Action":"output","Package":"p","Test":"TestA","Output":"quiet\n"}`,
 				`{"Action":"pass","Package":"p","Test":"TestA"}`,
 				`{"Action":"run","Package":"p","Test":"TestB"}`,
+				`{"Action":"output","Package":"p","Test":"TestB","Output":"=== RUN   TestB\n"}`,
 				`{"Action":"output","Package":"p","Test":"TestB","Output":"b_test.go:3: wrong\n"}`,
 				`{"Action":"fail","Package":"p","Test":"TestB"}`,
 				`{"Action":"run","Package":"p","Test":"TestC"}`,
@@ -33,7 +34,7 @@ func TestTally(t *testing.T) {
 				`{"Action":"fail","Package":"p","Elapsed":1.5}`),
 			want:   count{passed: 1, failed: 1, skipped: 1},
 			prints: []string{"b_test.go:3: wrong", "skipped: p.TestC: c_test.go:9: no moon", "FAIL"},
-			hides:  []string{"quiet"},
+			hides:  []string{"quiet", "==="},
 		},
 		{
 			name: "does not build",
