@@ -109,8 +109,8 @@ func named(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) }
 }
 
-// toAll is a proxy that sends every request to the endpoints in turn.
-func toAll(addr string, endpoints ...string) dataplane.Proxy {
+// ToAll is a proxy on addr that sends every request to the endpoints in turn.
+func ToAll(addr string, endpoints ...string) dataplane.Proxy {
 	return dataplane.Proxy{
 		Listen:   addr,
 		Hosts:    []dataplane.VirtualHost{{Name: "all", Domains: []string{"*"}, Routes: []dataplane.Route{{Path: "/", Cluster: "service"}}}},
@@ -163,7 +163,7 @@ func (s suite) forwards(t *testing.T) {
 		_, _ = w.Write(body)
 	})
 	i, addr := s.start(t)
-	mustConfigure(t, i, toAll(addr, u.addr))
+	mustConfigure(t, i, ToAll(addr, u.addr))
 	c := client(t)
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		for _, size := range []int{0, 1, 64, 5_000, 300_000} {
@@ -198,7 +198,7 @@ func (s suite) forwards(t *testing.T) {
 func (s suite) unknown(t *testing.T) {
 	u := serve(t, named("u"))
 	i, addr := s.start(t)
-	p := toAll(addr, u.addr)
+	p := ToAll(addr, u.addr)
 	p.Hosts[0].Domains = []string{"known.test"}
 	p.Hosts[0].Routes[0].Path = "/known"
 	mustConfigure(t, i, p)
@@ -265,7 +265,7 @@ func (s suite) balances(t *testing.T) {
 		ups, addrs = append(ups, u), append(addrs, u.addr)
 	}
 	i, addr := s.start(t)
-	mustConfigure(t, i, toAll(addr, addrs...))
+	mustConfigure(t, i, ToAll(addr, addrs...))
 	c := client(t)
 	for range each * n {
 		wantGet(t, c, "http://"+addr+"/", 200, "u")
@@ -280,12 +280,12 @@ func (s suite) balances(t *testing.T) {
 func (s suite) updates(t *testing.T) {
 	a, b := serve(t, named("a")), serve(t, named("b"))
 	i, addr := s.start(t)
-	mustConfigure(t, i, toAll(addr, a.addr))
+	mustConfigure(t, i, ToAll(addr, a.addr))
 	c := client(t)
 	wantGet(t, c, "http://"+addr+"/", 200, "a")
-	mustConfigure(t, i, toAll(addr, b.addr))
+	mustConfigure(t, i, ToAll(addr, b.addr))
 	wantGet(t, c, "http://"+addr+"/", 200, "b")
-	p := toAll(addr, a.addr)
+	p := ToAll(addr, a.addr)
 	p.Clusters[0].Name, p.Hosts[0].Routes[0].Cluster = "other", "other"
 	mustConfigure(t, i, p)
 	wantGet(t, c, "http://"+addr+"/", 200, "a")
@@ -298,13 +298,13 @@ func (s suite) updates(t *testing.T) {
 func (s suite) refuses(t *testing.T) {
 	a, b := serve(t, named("a")), serve(t, named("b"))
 	i, addr := s.start(t)
-	mustConfigure(t, i, toAll(addr, a.addr))
+	mustConfigure(t, i, ToAll(addr, a.addr))
 	c := client(t)
 	// An address that somebody else listens on.
-	if err := configure(t, i, toAll(b.addr, b.addr)); err == nil || !strings.Contains(err.Error(), b.addr) {
+	if err := configure(t, i, ToAll(b.addr, b.addr)); err == nil || !strings.Contains(err.Error(), b.addr) {
 		t.Errorf("a taken address: got error %v, want one that names %s", err, b.addr)
 	}
-	mustConfigure(t, i, toAll(addr, a.addr))
+	mustConfigure(t, i, ToAll(addr, a.addr))
 	wantGet(t, c, "http://"+addr+"/", 200, "a")
 }
 
@@ -314,12 +314,12 @@ func (s suite) down(t *testing.T) {
 		t.Fatal(err)
 	}
 	i, addr := s.start(t)
-	mustConfigure(t, i, toAll(addr, nobody))
+	mustConfigure(t, i, ToAll(addr, nobody))
 	c := client(t)
 	if status, body := get(t, c, "http://"+addr+"/"); status != http.StatusServiceUnavailable {
 		t.Errorf("endpoint without a server: got %d %q, want 503", status, body)
 	}
-	mustConfigure(t, i, toAll(addr))
+	mustConfigure(t, i, ToAll(addr))
 	if status, body := get(t, c, "http://"+addr+"/"); status != http.StatusServiceUnavailable {
 		t.Errorf("cluster without endpoints: got %d %q, want 503", status, body)
 	}
@@ -342,7 +342,7 @@ func (s suite) killed(t *testing.T) {
 func (s suite) stops(t *testing.T) {
 	u := serve(t, named("u"))
 	i, addr := s.start(t)
-	mustConfigure(t, i, toAll(addr, u.addr))
+	mustConfigure(t, i, ToAll(addr, u.addr))
 	wantGet(t, client(t), "http://"+addr+"/", 200, "u")
 	for range 2 {
 		if err := i.Stop(); err != nil {

@@ -18,8 +18,15 @@ import (
 // TestMain makes the test binary the proxy when it is started as one, so that
 // the tests run the plane as it is run: in processes of their own.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "proxy" {
-		os.Exit(proxyMain(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "proxy":
+			os.Exit(proxyMain(os.Args[2:]))
+		case "bench-upstream":
+			os.Exit(benchUpstream())
+		case "bench-load":
+			os.Exit(benchLoad(os.Args[2], os.Args[3]))
+		}
 	}
 	os.Exit(m.Run())
 }

@@ -301,4 +301,6 @@ func (h *Head) AppendFields(b []byte) []byte {
 
 // Framing reports whether a field of that name says how a message is framed or
 // where it goes, so that no one but the codec may set it.
-func Framing(name []byte) bool { return essential(name) || Is(name, "keep-alive") || Is(name, "upgrade") }
+func Framing(name []byte) bool {
+	return essential(name) || Is(name, "keep-alive") || Is(name, "upgrade")
+}
