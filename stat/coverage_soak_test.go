@@ -32,6 +32,8 @@ func TestSoakSimultaneousCoverage(t *testing.T) {
 	}
 }
 
+var skewed = law{"exponential", func(r *rand.Rand) float64 { return r.ExpFloat64() - 1 }}
+
 // What the method does not promise: strongly skewed differences. The figure is
 // for the table; that it is below the level is why Hodges–Lehmann is shown.
 func TestSoakSkewedCoverage(t *testing.T) {

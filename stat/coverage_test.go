@@ -21,7 +21,6 @@ var (
 		a, b, c := r.NormFloat64(), r.NormFloat64(), r.NormFloat64()
 		return r.NormFloat64() / math.Sqrt((a*a+b*b+c*c)/3)
 	}}
-	skewed = law{"exponential", func(r *rand.Rand) float64 { return r.ExpFloat64() - 1 }}
 )
 
 // cell is one simulated situation: a family of comparisons whose block

@@ -133,6 +133,30 @@ func mean(d []float64) float64 {
 	return sum / float64(len(d))
 }
 
+// The signs of all blocks are drawn, also of those beyond a word's 64 bits: here
+// only the last sixteen blocks of eighty are off the mean.
+func TestSimultaneousDrawsTheSignsOfLateBlocks(t *testing.T) {
+	late := family(rand.New(rand.NewPCG(10, 10)), 16, 5)
+	ds := make([][]float64, len(late))
+	for j, d := range late {
+		for range 64 {
+			ds[j] = append(ds[j], mean(d))
+		}
+		ds[j] = append(ds[j], d...)
+	}
+	_, mult, err := stat.Simultaneous(ds, 0.95, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, single, err := stat.Simultaneous(ds[:1], 0.95, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mult.Critical < 1.1*single.Critical {
+		t.Errorf("critical value %g, of a single comparison %g", mult.Critical, single.Critical)
+	}
+}
+
 // Series that tell the same need no correction: the floor holds.
 func TestSimultaneousOfTheSameSeries(t *testing.T) {
 	d := family(rand.New(rand.NewPCG(5, 5)), 14, 1)[0]
