@@ -71,9 +71,6 @@ func appendSample(b []byte, s Sample, previous time.Duration) []byte {
 // foreign, damaged, or of another version is an error that says which.
 func DecodeSamples(r io.Reader) ([]Sample, error) {
 	samples, err := decodeSamples(r)
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF // an end inside a set is never a proper one
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read samples: %w", err)
 	}
@@ -107,7 +104,7 @@ func decodeSamples(r io.Reader) ([]Sample, error) {
 	want := in.sum()
 	var sum [4]byte
 	for i := range sum {
-		if sum[i], err = byBytes.ReadByte(); err != nil {
+		if sum[i], err = in.ReadByte(); err != nil {
 			return nil, fmt.Errorf("the checksum: %w", err)
 		}
 	}
@@ -191,6 +188,9 @@ type summedReader struct {
 
 func (r *summedReader) ReadByte() (byte, error) {
 	c, err := r.r.ReadByte()
+	if errors.Is(err, io.EOF) {
+		return 0, io.ErrUnexpectedEOF // an end inside a set is never a proper one
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -91,8 +92,12 @@ func privateAddr(host string) (netip.Addr, error) {
 
 // Check says what is wrong with a target, if anything.
 func (t Target) Check() error {
-	if _, port, err := net.SplitHostPort(t.Addr); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(t.Addr)
+	if err != nil {
 		return fmt.Errorf("target %s: the address %q is not host:port", t.Name, t.Addr)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("target %s: the port %q is not 1 to 65535", t.Name, port)
 	}
 	switch {
 	case !isToken(t.Method):

@@ -65,6 +65,8 @@ func newEngine(m openMessage) (*engine, error) {
 		}
 	}
 	threads := threadCount(m.Threads, m.Targets)
+	// Threads keep their processor while they sleep: one more for the rest.
+	runtime.GOMAXPROCS(max(runtime.NumCPU(), threads+1))
 	for k := range threads {
 		w, err := e.newWorker(k, threads, spinCap/float64(threads))
 		if err != nil {

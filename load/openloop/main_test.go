@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -67,5 +66,4 @@ func TestGenerateOverHTTP(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", stats)
-	_ = strings.TrimSpace
 }

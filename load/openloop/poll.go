@@ -78,7 +78,10 @@ func (p *poller) poll() ([]unix.EpollEvent, unix.Errno) {
 	return p.found(n, errno)
 }
 
-// sleep waits for events at most that long.
+// sleep waits for events at most that long. It is raw too: told of a blocking
+// call, the Go scheduler takes the thread's processor away within 20 µs and has
+// to find another on waking, which was measured to double the CPU time of a
+// paced request. The engine has a processor to spare for everybody else.
 func (p *poller) sleep(d time.Duration) ([]unix.EpollEvent, unix.Errno) {
 	if d <= 0 {
 		return p.poll()
@@ -91,14 +94,14 @@ func (p *poller) sleep(d time.Duration) ([]unix.EpollEvent, unix.Errno) {
 	if _, _, errno := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(p.timer), 0, uintptr(unsafe.Pointer(&at)), 0, 0, 0); errno != 0 {
 		return nil, errno
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll),
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll),
 		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), ^uintptr(0), 0, 0)
 	return p.found(n, errno)
 }
 
 func (p *poller) pwait2(d time.Duration) (uintptr, unix.Errno) {
 	timeout := unix.NsecToTimespec(int64(d))
-	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll),
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll),
 		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(unsafe.Pointer(&timeout)), 0, 0)
 	return n, errno
 }
