@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// The exit codes, documented in docs/EXITCODES.md.
+// The exit codes, documented in docs/CLI.md.
 const (
 	exitDone        = 0
 	exitGate        = 1   // a gate failed

@@ -2,7 +2,7 @@
 //
 // Main takes the process as a value, so that tests run the whole command with
 // arguments and buffers of their own. Results go to standard output, progress
-// and errors to standard error. Exit codes are in exit.go and docs/EXITCODES.md.
+// and errors to standard error. Exit codes are in exit.go and docs/CLI.md.
 package cli
 
 import (

@@ -1,0 +1,249 @@
+package experiment_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/named"
+	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/placement"
+	"github.com/taremesh/tare/study"
+	"github.com/taremesh/tare/testbed"
+	"github.com/taremesh/tare/workload"
+)
+
+// The doubles below stand in for faults that real parts do not have on demand:
+// a process that dies at a chosen moment, a judge that finds fault, a machine
+// whose response times are known exactly.
+
+// machine answers request i of treatment k after base + add[k] ± noise.
+type machine struct {
+	add    []time.Duration
+	noise  time.Duration
+	limit  int // treatment that refuses everything; -1: none
+	dieIn  int // block (counted by Up) in which a process dies; -1: none
+	failUp error
+	ups    int
+	served []int64
+	now    time.Duration
+	died   chan struct{}
+	mu     sync.Mutex
+}
+
+func (*machine) Name() string { return "fake" }
+
+func (m *machine) Up(_ context.Context, ts []testbed.Topology, _ []int) (testbed.Setup, error) {
+	if m.failUp != nil {
+		return nil, m.failUp
+	}
+	m.ups++
+	m.served = make([]int64, len(ts))
+	m.died = make(chan struct{})
+	return m, nil
+}
+
+func (*machine) Addr(int) string { return "127.0.0.1:1" }
+func (*machine) Processes(int) []testbed.Process {
+	return []testbed.Process{{Role: testbed.ServiceRole, PID: os.Getpid()}}
+}
+func (m *machine) Stats(_ context.Context, i int) (workload.Stats, error) {
+	return workload.Stats{Served: m.served[i]}, nil
+}
+func (*machine) Pause(...int) error      { return nil }
+func (*machine) Resume(...int) error     { return nil }
+func (m *machine) Died() <-chan struct{} { return m.died }
+func (m *machine) Err() error {
+	select {
+	case <-m.died:
+		return errors.New("treatment b: the proxy ended: signal: killed")
+	default:
+		return nil
+	}
+}
+func (*machine) Down() error { return nil }
+
+// generator offers loads to the machine without time passing.
+type generator struct{ m *machine }
+
+func (generator) Name() string { return "openloop" }
+func (g generator) Open(_ context.Context, targets []load.Target, p load.Population) (load.Session, error) {
+	return &session{m: g.m, k: len(targets), p: p}, nil
+}
+
+type session struct {
+	m *machine
+	k int
+	p load.Population
+}
+
+func (*session) PID() int     { return os.Getpid() }
+func (*session) Close() error { return nil }
+func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, load.Stats, error) {
+	m := s.m
+	if m.dieIn == m.ups-1 {
+		m.dieIn = -1
+		close(m.died)
+		<-ctx.Done()
+		return nil, load.Stats{}, ctx.Err()
+	}
+	schedule, err := load.NewSchedule(l, s.k, s.p)
+	if err != nil {
+		return nil, load.Stats{}, err
+	}
+	r := rand.New(rand.NewPCG(l.Seed, 99))
+	var out []load.Sample
+	var last time.Duration
+	for {
+		a, ok := schedule.Next()
+		if !ok {
+			break
+		}
+		last = a.At
+		at := m.now + a.At
+		x := load.Sample{Intended: at, Written: at + time.Microsecond, User: uint32(a.User), Target: uint16(a.Target), Status: 200}
+		x.LastByte = x.Written + 100*time.Microsecond + m.add[a.Target] + time.Duration(r.Int64N(int64(m.noise)))
+		x.FirstByte = x.LastByte
+		if a.Target == m.limit {
+			x.Status, x.Class = 429, load.Limited
+		} else {
+			m.served[a.Target]++
+		}
+		out = append(out, x)
+	}
+	m.now += last + time.Second
+	return out, load.Stats{Scheduled: len(out), Sent: len(out), Wall: last}, nil
+}
+
+// journal keeps blocks in memory.
+type journal struct {
+	blocks []experiment.Block
+	state  experiment.State
+	full   bool
+}
+
+func (*journal) Begin(context.Context, experiment.Experiment) error { return nil }
+func (j *journal) Append(_ context.Context, _ string, b experiment.Block) error {
+	if j.full {
+		return errors.New("keep block: no space left on device")
+	}
+	j.blocks = append(j.blocks, b)
+	return nil
+}
+func (j *journal) End(_ context.Context, _ string, s experiment.State, _ time.Time) error {
+	j.state = s
+	return nil
+}
+
+// plane is named, never started.
+type plane struct{}
+
+func (plane) Name() string { return "embedded" }
+func (plane) Start(context.Context, dataplane.Options) (dataplane.Instance, error) {
+	return nil, errors.New("not in these tests")
+}
+
+// countdown is a function in library form whose judge says what it is told.
+func countdown(wrong error) function.Function {
+	return function.Function{
+		Name:   "countdown",
+		Decode: func(study.Params) (function.Spec, error) { return struct{}{}, nil },
+		Library: &function.Library{Middleware: func(function.Spec) (func(http.Handler) http.Handler, error) {
+			return func(h http.Handler) http.Handler { return h }, nil
+		}},
+		Judge: func(_ function.Spec, e function.Evidence) error {
+			allowed := 0
+			for _, o := range e.Observations {
+				if o.Outcome == function.Allowed {
+					allowed++
+				}
+			}
+			if allowed != e.Served {
+				return errors.New("the service served another number than was allowed")
+			}
+			return wrong
+		},
+	}
+}
+
+func set[T any](t *testing.T, name func(T) string, vs ...T) named.Set[T] {
+	t.Helper()
+	s, err := named.NewSet("thing", name, vs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func catalog(t *testing.T, m *machine, f function.Function) experiment.Catalog {
+	return experiment.Catalog{
+		Functions:  set(t, func(f function.Function) string { return f.Name }, f),
+		Placements: set(t, placement.Placement.Name, placement.All()...),
+		Generators: set[load.Generator](t, load.Generator.Name, generator{m}),
+		DataPlanes: set[dataplane.DataPlane](t, dataplane.DataPlane.Name, plane{}),
+		Workloads: set(t, func(w workload.Workload) string { return w.Name }, workload.Workload{
+			Name: "fake",
+			Prepare: func([]workload.User) (*workload.Prepared, error) {
+				return &workload.Prepared{Method: "GET", Path: "/pull?x=1"}, nil
+			},
+			Service: func(*workload.Prepared, study.Params) (json.RawMessage, error) { return json.RawMessage("{}"), nil },
+		}),
+	}
+}
+
+const fakeStudy = `tare: study/1
+name: fake
+workload: {name: fake}
+function: {name: countdown}
+load: {rate: 200/s}
+treatments:
+  - {name: a, control: direct}
+  - {name: a-aa, control: aa, baseline: a}
+  - {name: b, form: library, baseline: a}
+design: {blocks: 12, warmup: 10, idle: 50ms, latency: 2s, stop: fixed, control_every: -1}
+`
+
+// run carries the study out on the machine.
+func run(t *testing.T, ctx context.Context, text string, m *machine, f function.Function, j *journal, done []experiment.Block) (*study.Plan, experiment.Outcome, error) {
+	t.Helper()
+	s, err := study.Parse("fake.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := study.MakePlan(*s, study.Options{Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := experiment.NewApparatus(p, catalog(t, m, f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := experiment.Runner{Testbed: m, Journal: j}
+	out, err := r.Run(ctx, "x", a, done)
+	return p, out, err
+}
+
+func newMachine(add ...time.Duration) *machine {
+	return &machine{add: add, noise: 20 * time.Microsecond, limit: -1, dieIn: -1}
+}
+
+func indices(bs []experiment.Block, void bool) []int {
+	var is []int
+	for _, b := range bs {
+		if (b.Void != "") == void {
+			is = append(is, b.Index)
+		}
+	}
+	slices.Sort(is)
+	return is
+}

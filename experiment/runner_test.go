@@ -1,0 +1,184 @@
+package experiment_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/stat"
+	"github.com/taremesh/tare/study"
+)
+
+func TestRunFindsWhatIsThere(t *testing.T) {
+	m := newMachine(0, 0, 30*time.Microsecond)
+	j := &journal{}
+	p, out, err := run(t, context.Background(), fakeStudy, m, countdown(nil), j, nil)
+	if err != nil || out.State != experiment.Done || j.state != experiment.Done {
+		t.Fatalf("%v, %v", out.State, err)
+	}
+	an, err := experiment.Analyse(p, j.blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if an.Blocks != 12 || an.Voids != 0 {
+		t.Errorf("%d blocks, %d voids", an.Blocks, an.Voids)
+	}
+	if g := an.AA[experiment.P50]; !g.Inside {
+		t.Errorf("identical treatments differ: %+v", g)
+	}
+	for _, c := range an.Comparisons {
+		if c.Endpoint != experiment.P50 {
+			continue
+		}
+		if !c.Primary || c.Verdict != stat.Material || c.Direction != stat.Worse || !c.Difference.Contains(30) || c.Difference.Half() > 2 {
+			t.Errorf("30 µs were planted, found %+v: %s, %s", c.Difference, c.Verdict, c.Direction)
+		}
+	}
+	if an.Treatments[2].Requests < 12*300 || an.Treatments[2].Values[experiment.P50] < 130 {
+		t.Errorf("%+v", an.Treatments[2])
+	}
+}
+
+func TestDeadProcessVoidsTheBlockAndItIsRepeated(t *testing.T) {
+	m := newMachine(0, 0, 0)
+	m.dieIn = 3
+	j := &journal{}
+	p, _, err := run(t, context.Background(), fakeStudy, m, countdown(nil), j, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := indices(j.blocks, true); len(got) != 1 || got[0] != 3 {
+		t.Fatalf("void blocks %v, want block 3", got)
+	}
+	if got := indices(j.blocks, false); len(got) != 12 {
+		t.Errorf("blocks that count: %v", got)
+	}
+	for _, b := range j.blocks {
+		if b.Index == 3 && (b.Void == "") != (b.Attempt == 2) {
+			t.Errorf("block 3, attempt %d: void %q", b.Attempt, b.Void)
+		}
+		if b.Void != "" && !strings.Contains(b.Void, "the proxy ended") {
+			t.Errorf("void %q does not say why", b.Void)
+		}
+	}
+	if an, err := experiment.Analyse(p, j.blocks); err != nil || an.Voids != 1 {
+		t.Errorf("%d voids counted, %v", an.Voids, err)
+	}
+}
+
+func TestWrongFunctionGetsNoVerdict(t *testing.T) {
+	j := &journal{}
+	p, _, err := run(t, context.Background(), fakeStudy, newMachine(0, 0, 30*time.Microsecond), countdown(errors.New("one more allowed")), j, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	invalid(t, p, j, "one more allowed")
+}
+
+func TestRefusalsInTheOverheadPhaseAreInvalid(t *testing.T) {
+	m := newMachine(0, 0, 30*time.Microsecond)
+	m.limit = 2
+	j := &journal{}
+	p, _, err := run(t, context.Background(), fakeStudy, m, countdown(nil), j, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	invalid(t, p, j, "refused where overhead is measured")
+}
+
+func TestServiceIsCounted(t *testing.T) {
+	m := newMachine(0, 0, 0)
+	j := &journal{}
+	f := countdown(nil)
+	p, _, err := run(t, context.Background(), fakeStudy, m, f, j, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range j.blocks {
+		for _, w := range b.Work {
+			if want := len(b.Samples[0])/3 + 0; int(w.Stats.Served) < want {
+				t.Errorf("block %d: %d served by treatment %d of %d", b.Index, w.Stats.Served, w.Treatment, want)
+			}
+		}
+		if len(b.Judged) != 1 || b.Judged[0].Treatment != 2 || b.Judged[0].Wrong != "" {
+			t.Errorf("block %d: judged %+v", b.Index, b.Judged)
+		}
+	}
+	_ = p
+}
+
+func TestResumeRunsOnlyWhatIsMissing(t *testing.T) {
+	j := &journal{}
+	m := newMachine(0, 0, 0)
+	if _, _, err := run(t, context.Background(), fakeStudy, m, countdown(nil), j, nil); err != nil {
+		t.Fatal(err)
+	}
+	done := append([]experiment.Block(nil), j.blocks[:5]...)
+	k := &journal{}
+	n := newMachine(0, 0, 0)
+	_, out, err := run(t, context.Background(), fakeStudy, n, countdown(nil), k, done)
+	if err != nil || n.ups != 7 || len(k.blocks) != 7 || len(out.Blocks) != 12 {
+		t.Errorf("%d blocks were run, %d kept, %d in all, %v", n.ups, len(k.blocks), len(out.Blocks), err)
+	}
+}
+
+func TestCancelKeepsFinishedBlocks(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	j := &journal{}
+	_, out, err := run(t, ctx, fakeStudy, newMachine(0, 0, 0), countdown(nil), j, nil)
+	if !errors.Is(err, context.Canceled) || out.State != experiment.Interrupted || j.state != experiment.Interrupted {
+		t.Errorf("%v, %v, journal %v", out.State, err, j.state)
+	}
+}
+
+func TestJournalThatFailsEndsTheRun(t *testing.T) {
+	j := &journal{full: true}
+	_, out, err := run(t, context.Background(), fakeStudy, newMachine(0, 0, 0), countdown(nil), j, nil)
+	if err == nil || !strings.Contains(err.Error(), "no space left") || out.State != experiment.Failed {
+		t.Errorf("%v, %v", out.State, err)
+	}
+}
+
+func TestApparatusThatCannotStandUp(t *testing.T) {
+	m := newMachine(0, 0, 0)
+	m.failUp = errors.New("the service of b ended before it was ready; its last lines:\n  panic: no")
+	_, out, err := run(t, context.Background(), fakeStudy, m, countdown(nil), &journal{}, nil)
+	if err == nil || !strings.Contains(err.Error(), "panic: no") || out.State != experiment.Failed {
+		t.Errorf("%v, %v", out.State, err)
+	}
+}
+
+// A run may stop early on width, at the looks of the plan only.
+func TestStopsOnWidth(t *testing.T) {
+	j := &journal{}
+	text := strings.Replace(fakeStudy, "stop: fixed", "stop: width", 1)
+	text = strings.Replace(text, "blocks: 12", "blocks: 30", 1) + "margin: {p50: 20us, cpu: 1000s}\n"
+	_, out, err := run(t, context.Background(), text, newMachine(0, 0, 0), countdown(nil), j, nil)
+	if err != nil || !out.Enough || len(j.blocks) != 10 {
+		t.Errorf("%d blocks, enough %t, %v", len(j.blocks), out.Enough, err)
+	}
+}
+
+func invalid(t *testing.T, p *study.Plan, j *journal, why string) {
+	t.Helper()
+	an, err := experiment.Analyse(p, j.blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(an.Comparisons) == 0 || !strings.Contains(strings.Join(an.Warnings, "\n"), "b ") {
+		t.Fatalf("no comparison or no warning: %v", an.Warnings)
+	}
+	for _, c := range an.Comparisons {
+		found := false
+		for _, w := range c.Warnings {
+			found = found || strings.Contains(w.Text, why)
+		}
+		if c.Verdict != stat.Undecided || !found {
+			t.Errorf("%s: verdict %s, warnings %v; want undecided, with %q", c.Name, c.Verdict, c.Warnings, why)
+		}
+	}
+}
