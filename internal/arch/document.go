@@ -55,10 +55,14 @@ func rationale(t *Tree) []Finding {
 		return []Finding{{Path: rationaleFile, Text: "is missing"}}
 	}
 	given := map[string]string{}
-	for _, row := range t.table(rationaleFile, "module") {
-		given[strings.Trim(row.cells[0], "`")] = row.cells[1]
-	}
 	var found []Finding
+	for _, row := range t.table(rationaleFile, "module") {
+		module := strings.Trim(row.cells[0], "`")
+		if _, ok := t.Requires[module]; !ok {
+			found = append(found, Finding{rationaleFile, row.line, "lists " + module + ", which go.mod does not require"})
+		}
+		given[module] = row.cells[1]
+	}
 	for _, module := range t.imported() {
 		want := t.Requires[module]
 		switch got, ok := given[module]; {

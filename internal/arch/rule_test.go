@@ -151,6 +151,8 @@ var violations = []violation{
 	{name: "no rationale", rule: "rationale", path: "docs/RATIONALE.md", text: "| module | version |\n|---|---|\n| `gonum.org/v1/gonum` | v0.17.0 |\n", finds: "no row for modernc.org/sqlite"},
 	{name: "another version", rule: "rationale", path: "docs/RATIONALE.md", text: "| module | version |\n|---|---|\n| `gonum.org/v1/gonum` | v0.16.0 |\n| `modernc.org/sqlite` | v1.61.1 |\n", finds: "gonum.org/v1/gonum as v0.16.0, go.mod as v0.17.0"},
 
+	{name: "a dependency that is gone", rule: "rationale", path: "docs/RATIONALE.md", text: "+| `example.com/left/pad` | v1.0.0 | cli |\n", finds: "docs/RATIONALE.md:5: lists example.com/left/pad"},
+
 	{name: "not on the map", rule: "map", path: "function/mtls/doc.go", text: "// Package mtls encrypts.\npackage mtls\n", finds: "`function/mtls`"},
 
 	{name: "no such test", rule: "evidence", path: "docs/EVIDENCE.md", text: "+| x | `stat.TestNone` | – | shown |\n", finds: "stat.TestNone, and there is no such test"},

@@ -68,8 +68,8 @@ type home struct {
 var homes = []home{
 	{"github.com/envoyproxy/go-control-plane", []string{"dataplane/xds", "dataplane/embedded", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go"}},
 	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded"}},
-	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/xds", "dataplane/embedded"}},
-	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "testbed/local", "placement", "experiment"}},
+	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded"}},
+	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement"}},
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},
 	{"github.com/jackc/pgx", []string{"store/postgres"}},
@@ -79,8 +79,8 @@ var homes = []home{
 	{"github.com/goccy/go-yaml", []string{"study"}},
 	{"github.com/golang-jwt/jwt", []string{"workload/imagehub", "function/jwt"}},
 	{"golang.org/x/crypto", []string{"workload/imagehub"}},
-	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit", "workload/imagehub"}},
-	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/embedded", "workload/echo", "testbed/local", "store/*", "experiment", "cli"}},
+	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit"}},
+	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
 	{"github.com/google/go-cmp", conformancePackages}, // and tests
 }
