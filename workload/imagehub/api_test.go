@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -347,6 +348,26 @@ func TestServedEqualsTheAnswers(t *testing.T) {
 	}
 	if s := h.stats(); s.Served != ok.Load() {
 		t.Errorf("served %d, but %d answers were 200", s.Served, ok.Load())
+	}
+}
+
+// The count loses nothing when pulls are answered at the same time.
+func TestServedUnderContention(t *testing.T) {
+	const clients, each = 4, 400_000 // some tenths of a second: long enough for two cores to meet
+	p := newPuller(1)
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			r := httptest.NewRequest("GET", "/pull?image=a", nil)
+			w := &discard{header: http.Header{}}
+			for range each {
+				p.ServeHTTP(w, r)
+			}
+		})
+	}
+	wg.Wait()
+	if got := p.stats().Served; got != clients*each {
+		t.Errorf("served %d, want %d", got, clients*each)
 	}
 }
 
