@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/taremesh/tare/internal/http1"
@@ -11,6 +12,9 @@ import (
 
 // errClient says that the client went away while its body was read.
 var errClient = errors.New("the client is gone")
+
+// errUnwritten says that a response went wrong before any of it was written.
+var errUnwritten = errors.New("nothing was written yet")
 
 // carry sends the request's body on, as it comes in.
 func (c *conn) carry(u *upstream, length int64) error {
@@ -101,7 +105,6 @@ func dechunk(chunks *http1.Chunks, in *reader, out []byte) ([]byte, error) {
 // relay writes the response whose head has been read.
 func (c *conn) relay(u *upstream, sent chan error) bool {
 	c.mark(streaming)
-	c.stats.answered(c.res.Status)
 	ends := c.res.Length == http1.UntilEnd || c.res.Length == http1.Chunked
 	last := c.req.Close || c.p.ending.Load() || (ends && c.req.Old())
 	b := c.res.AppendStatus(c.out[:0])
@@ -119,6 +122,11 @@ func (c *conn) relay(u *upstream, sent chan error) bool {
 	if c.settle(u, sent, clean) != nil {
 		last = true
 	}
+	if errors.Is(err, errUnwritten) {
+		c.stats.upstreamBad.Add(1)
+		return c.fail(sent == nil, http.StatusBadGateway, upstreamBad)
+	}
+	c.stats.answered(c.res.Status)
 	if err != nil {
 		c.stats.aborted.Add(1)
 		// The client must not take what it has for the whole; it may be gone
@@ -177,9 +185,11 @@ func (c *conn) relayChunks(u *upstream) error {
 	if c.req.Old() {
 		recode = dechunk
 	}
-	for {
+	for written := false; ; written = true {
 		var err error
-		if c.out, err = recode(&chunks, &u.reader, c.out); err != nil {
+		if c.out, err = recode(&chunks, &u.reader, c.out); err != nil && !written {
+			return fmt.Errorf("%w: %w", errUnwritten, err)
+		} else if err != nil {
 			return err
 		}
 		if len(c.out) > 0 {

@@ -64,7 +64,7 @@ func (c *conn) forward(to *cluster) bool {
 		}
 		// Nothing came back on a connection that the upstream had closed
 		// while it rested: it has not seen the request.
-		stale := again && u.w == 0 && c.cut == notCut && !errors.As(err, new(*http1.Error))
+		stale := again && u.r == u.w && c.cut == notCut && !errors.As(err, new(*http1.Error))
 		bodyErr := c.abandon(u, sent)
 		if !stale {
 			return c.explain(err, bodyErr, whole)
@@ -125,15 +125,20 @@ func (c *conn) detach() bool {
 	return alone
 }
 
-// send writes the request. A body that is not there yet is carried by a
-// goroutine of its own, since the response may begin before it ends; its
-// outcome comes through the channel.
+// send writes the request.
 func (c *conn) send(u *upstream, whole bool) (sent chan error, err error) {
-	if whole {
-		c.mark(waiting)
-		_, err = u.conn.Write(c.out)
-		return nil, err
+	if !whole {
+		return c.sendParts(u)
 	}
+	c.mark(waiting)
+	_, err = u.conn.Write(c.out)
+	return nil, err
+}
+
+// sendParts writes the head. The body, which is not all there yet, is carried
+// by a goroutine of its own, since the response may begin before it ends; its
+// outcome comes through the channel.
+func (c *conn) sendParts(u *upstream) (chan error, error) {
 	c.mark(streaming)
 	if c.req.Continue && c.in.r == c.in.w {
 		if _, err := c.in.src.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
@@ -143,7 +148,7 @@ func (c *conn) send(u *upstream, whole bool) (sent chan error, err error) {
 	if _, err := u.conn.Write(c.out); err != nil {
 		return nil, err
 	}
-	sent = make(chan error, 1)
+	sent := make(chan error, 1)
 	go func(length int64) {
 		err := c.carry(u, length)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Limits are how long a connection may stay in one state. Deadlines would cost
+// limits are how long a connection may stay in one state. Deadlines would cost
 // a timer for every read; instead all connections are looked at once in every
 // Sweep, so that a limit is kept to within one of it. Nothing ticks while no
 // client is connected.
@@ -84,12 +84,12 @@ func (c *conn) look(l limits) {
 		c.cancel(timedOut)
 	case ph == waiting && !open(c.in.src):
 		c.cancel(clientGone)
-	case over:
+	case over && ph == streaming:
 		// What fails here is closed already.
 		_ = c.in.src.SetDeadline(past)
-		if ph == streaming {
-			c.cancel(timedOut)
-		}
+		c.cancel(timedOut)
+	case over:
+		_ = c.in.src.SetReadDeadline(past)
 	}
 }
 

@@ -1,0 +1,194 @@
+package embedded
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/taremesh/tare/function"
+)
+
+// patience bounds every wait of these tests: only what hangs meets it.
+const patience = 20 * time.Second
+
+// swift are limits that a test can wait for.
+var swift = limits{
+	sweep:   20 * time.Millisecond,
+	resting: 60 * time.Millisecond,
+	reading: 60 * time.Millisecond,
+	waiting: 60 * time.Millisecond,
+	stalled: 60 * time.Millisecond,
+}
+
+// run starts a proxy that sends everything to the addresses in turn.
+func run(t testing.TB, l limits, chain []function.Filter, addrs ...string) (*proxy, string) {
+	t.Helper()
+	p := newProxy(l)
+	c := &cluster{}
+	for _, a := range addrs {
+		c.endpoints = append(c.endpoints, p.endpoint(a))
+	}
+	all := &host{routes: []route{{path: "/", cluster: c, chain: chain}}}
+	p.use(&table{any: all, chain: chain}, addrs)
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.listen(lis)
+	t.Cleanup(p.close)
+	return p, lis.Addr().String()
+}
+
+// origin is an upstream that follows a script: each request that it reads
+// whole is answered by the next line of it.
+type origin struct {
+	addr string
+
+	mu     sync.Mutex
+	script []string
+	seen   []string      // method, target and body of each request
+	ended  chan struct{} // one for each connection that the proxy closed
+}
+
+// Lines of a script that are no answers.
+const (
+	hangUp = "hang up" // close without an answer
+	silent = "silent"  // never answer
+	byebye = "bye\n"   // prefix: answer, then close
+)
+
+func newOrigin(t testing.TB, script ...string) *origin {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &origin{addr: l.Addr().String(), script: script, ended: make(chan struct{}, 100)}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { o.serve(c) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		wg.Wait()
+	})
+	return o
+}
+
+func (o *origin) serve(c net.Conn) {
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return
+	}
+	in := bufio.NewReader(c)
+	for {
+		r, err := http.ReadRequest(in)
+		if err != nil {
+			o.ended <- struct{}{}
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			o.ended <- struct{}{}
+			return
+		}
+		answer := o.next(r.Method + " " + r.RequestURI + " " + string(body))
+		switch {
+		case answer == hangUp:
+			return
+		case answer == silent:
+			continue
+		case strings.HasPrefix(answer, byebye):
+			_, _ = io.WriteString(c, strings.TrimPrefix(answer, byebye))
+			return
+		}
+		if _, err := io.WriteString(c, answer); err != nil {
+			return
+		}
+	}
+}
+
+func (o *origin) next(request string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen = append(o.seen, request)
+	if len(o.script) == 0 {
+		return hangUp
+	}
+	answer := o.script[0]
+	if len(o.script) > 1 {
+		o.script = o.script[1:]
+	}
+	return answer
+}
+
+func (o *origin) requests() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]string(nil), o.seen...)
+}
+
+// dial opens a raw connection to the proxy.
+func dial(t testing.TB, addr string) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return c.(*net.TCPConn)
+}
+
+// exchangeRaw sends bytes and returns everything that comes back until the
+// proxy closes the connection.
+func exchangeRaw(t testing.TB, addr, in string) string {
+	t.Helper()
+	c := dial(t, addr)
+	if _, err := io.WriteString(c, in); err != nil {
+		t.Fatal(err)
+	}
+	out, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatalf("after %q: %v", out, err)
+	}
+	return string(out)
+}
+
+func write(t testing.TB, c net.Conn, s string) {
+	t.Helper()
+	if _, err := io.WriteString(c, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// want reads exactly as much as is wanted, and compares.
+func want(t testing.TB, c net.Conn, s string) {
+	t.Helper()
+	b := make([]byte, len(s))
+	n, err := io.ReadFull(c, b)
+	if err != nil || string(b) != s {
+		t.Fatalf("got %q, error %v, want %q", b[:n], err, s)
+	}
+}
+
+// wantEnd waits for the proxy to close.
+func wantEnd(t testing.TB, c net.Conn) {
+	t.Helper()
+	if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
+		t.Fatalf("got %q, error %v, want the end", b, err)
+	}
+}
