@@ -12,6 +12,7 @@ import (
 	"github.com/taremesh/tare/internal/process"
 	"github.com/taremesh/tare/load"
 	"github.com/taremesh/tare/load/openloop"
+	"github.com/taremesh/tare/loadtest"
 )
 
 // The test binary is its own generator when this is set.
@@ -66,4 +67,13 @@ func TestGenerateOverHTTP(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", stats)
+}
+
+func TestConformance(t *testing.T) {
+	loadtest.TestGenerator(t, newGenerator(t, openloop.Config{}))
+}
+
+// Several threads on few cores: slow, but the same contract.
+func TestConformanceOfThreads(t *testing.T) {
+	loadtest.TestGenerator(t, newGenerator(t, openloop.Config{Threads: 2}))
 }

@@ -1,0 +1,129 @@
+package loadtest
+
+import (
+	"bufio"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/taremesh/tare/load"
+)
+
+// server speaks HTTP/1.1 by hand, so that it can also speak it badly.
+type server struct {
+	addr     string
+	listener net.Listener
+	answer   answer
+	handlers sync.WaitGroup
+
+	mu       sync.Mutex
+	open     map[*net.TCPConn]bool
+	accepted int
+	most     int // connections open at the same time
+}
+
+// answer deals with one request, given as its lines; false ends the connection.
+type answer func(c *net.TCPConn, request []string) bool
+
+const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+func always(response string) answer {
+	return func(c *net.TCPConn, _ []string) bool {
+		_, err := c.Write([]byte(response))
+		return err == nil
+	}
+}
+
+func listen(t *testing.T, a answer) *server {
+	t.Helper()
+	s := &server{answer: a, open: map[*net.TCPConn]bool{}}
+	s.listen(t, "127.0.0.1:0")
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *server) listen(t *testing.T, addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr, s.listener = l.Addr().String(), l
+	s.handlers.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.handlers.Go(func() { s.serve(c.(*net.TCPConn)) })
+		}
+	})
+}
+
+// stop closes the listener and every connection, and waits for them.
+func (s *server) stop() {
+	_ = s.listener.Close()
+	s.hangUp()
+	s.handlers.Wait()
+}
+
+func (s *server) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		_ = c.Close()
+	}
+}
+
+func (s *server) serve(c *net.TCPConn) {
+	s.mu.Lock()
+	s.open[c] = true
+	s.accepted++
+	s.most = max(s.most, len(s.open))
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.open, c)
+		s.mu.Unlock()
+		_ = c.Close()
+	}()
+	in := bufio.NewReader(c)
+	for {
+		var request []string
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				return
+			}
+			line = strings.TrimRight(line, "\r\n")
+			if line == "" {
+				break
+			}
+			request = append(request, line)
+		}
+		if !s.answer(c, request) {
+			return
+		}
+	}
+}
+
+func (s *server) counts() (accepted, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted, s.most
+}
+
+func (s *server) target(connections, most int) load.Target {
+	return load.Target{Name: s.addr, Addr: s.addr, Method: "GET", Path: "/", Connections: connections, MaxConnections: most}
+}
+
+// header finds a header's value in a request.
+func header(request []string, name string) string {
+	for _, line := range request[1:] {
+		if n, value, found := strings.Cut(line, ": "); found && strings.EqualFold(n, name) {
+			return value
+		}
+	}
+	return ""
+}
