@@ -196,18 +196,20 @@ func TestCompareSkewed(t *testing.T) {
 }
 
 func TestCompareNoSpread(t *testing.T) {
-	p := pairOf("x", 12, 30, 5)
-	for b := range p.A {
-		p.A[b] = 0.1 * float64(b+1)
-		p.B[b] = p.A[b] + 30 // not the same after rounding, and yet the same
+	var p stat.Pair
+	for _, effect := range []float64{30, 0.001} { // the second is small beside its rounding
+		p = pairOf("x", 12, 0, 5)
+		for b := range p.A {
+			p.A[b] = 1000 / float64(b+1)
+			p.B[b] = p.A[b] + effect // not the same after rounding, and yet the same
+		}
+		got := compareOne(t, p, stat.Options{Level: 0.95})
+		if got.Verdict != stat.Undecided || got.SD != 0 || !slices.Contains(codes(got), stat.WarnNoSpread) {
+			t.Errorf("effect %g: %+v", effect, got)
+		}
+		near(t, "low", got.Difference.Low, effect, 1e-12)
+		near(t, "high", got.Difference.High, effect, 1e-12)
 	}
-	got := compareOne(t, p, stat.Options{Level: 0.95})
-	if got.Verdict != stat.Undecided || got.SD != 0 || !slices.Contains(codes(got), stat.WarnNoSpread) {
-		t.Errorf("%+v", got)
-	}
-	near(t, "low", got.Difference.Low, 30, 1e-12)
-	near(t, "high", got.Difference.High, 30, 1e-12)
-
 	same := stat.Pair{Name: "same", A: p.A, B: p.A, Margin: 5}
 	if got := compareOne(t, same, stat.Options{Level: 0.95}); got.Verdict != stat.Undecided || got.Ratio != nil {
 		t.Errorf("an arm against itself: %+v", got)

@@ -17,6 +17,7 @@ func TestRuleLook(t *testing.T) {
 	}{
 		{"default", stat.DefaultRule(), []int{10, 12, 14, 16}},
 		{"every block", stat.Rule{First: 14, Every: 1}, []int{14, 15, 16, 17}},
+		{"from an odd block", stat.Rule{First: 9, Every: 4}, []int{9, 13, 17}},
 		{"once", stat.Rule{First: 12}, []int{12}},
 		{"zero", stat.Rule{}, nil},
 	}
