@@ -138,9 +138,15 @@ func (s *Server) turn(ctx context.Context, node string) (done func(), err error)
 		s.turns[node] = c
 	}
 	s.mu.Unlock()
+	done = func() { <-c }
 	select {
 	case c <- struct{}{}:
-		return func() { <-c }, nil
+		return done, nil
+	default:
+	}
+	select {
+	case c <- struct{}{}:
+		return done, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for an earlier configuration: %w", ctx.Err())
 	}
