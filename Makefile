@@ -27,14 +27,10 @@ lint: ## gofmt, go vet and staticcheck
 	go vet -tags soak ./...
 	go tool staticcheck -tags soak ./...
 
-bench: build ## the bars, on an otherwise idle machine; about 15 minutes; fetches nginx and wrk
+bench: ## the bars of the project, on an otherwise idle machine; fetches nginx; about 25 minutes
 	@$(call need,nginx,nginx-light,exit 1)
 	@$(call need,wrk,wrk,exit 1)
-	@echo "== cold build" && cold=$$(mktemp -d) && time GOCACHE="$$cold" CGO_ENABLED=0 go build -o "$$cold/tare" ./cmd/tare && rm -rf "$$cold"
-	go test -run '^$$' -bench . -benchmem -timeout 60m ./...
-	@for i in 1 2 3 4 5; do echo "== planted, run $$i of 5" && bin/tare run examples/planted.yaml --time 60s --data bin/results; done
-	@echo "== planted, through proxies" && bin/tare run examples/planted-proxied.yaml --time 3m --data bin/results
-	@echo "== main job" && time bin/tare run examples/imagehub.yaml --data bin/results
+	go test -run '^$$' -bench . -benchmem -p 1 -timeout 60m ./...
 
 soak: build ## coverage simulated on a grid, then 100 comparisons of identical arms; about 40 minutes
 	go test -tags soak -run Soak -timeout 60m ./...

@@ -1,0 +1,187 @@
+package cli_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// These are the project's bars on whole runs. Each takes minutes, so b.N is 1.
+
+// studyRun is one run of an example as a process of its own.
+type studyRun struct {
+	report         shownReport
+	took           time.Duration
+	median, spread time.Duration // until the first medians, the first intervals
+}
+
+func runExample(b *testing.B, example string, args ...string) studyRun {
+	b.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := exec.Command(exe, append([]string{"run", filepath.Join("..", "examples", example), "-o", "json"}, args...)...)
+	c.Env = append(os.Environ(), "TARE_DATA="+b.TempDir())
+	var out bytes.Buffer
+	c.Stdout = &out
+	progress, err := c.StderrPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	var r studyRun
+	lines := bufio.NewScanner(progress)
+	for lines.Scan() {
+		switch {
+		case r.spread == 0 && strings.Contains(lines.Text(), "±"):
+			r.spread = time.Since(began)
+		case r.median == 0 && strings.Contains(lines.Text(), "µs"):
+			r.median = time.Since(began)
+		}
+	}
+	if err := c.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	r.took = time.Since(began)
+	if err := json.Unmarshal(out.Bytes(), &r.report); err != nil {
+		b.Fatal(err)
+	}
+	return r
+}
+
+// widest is the greatest half-width of the primary comparisons at p50.
+func (r studyRun) widest() float64 {
+	var w float64
+	for _, c := range r.report.Comparisons {
+		if c.Primary && c.Endpoint == "p50" {
+			w = max(w, (c.High-c.Low)/2)
+		}
+	}
+	return w
+}
+
+func (r studyRun) print(b *testing.B) {
+	b.Helper()
+	for _, c := range r.report.Comparisons {
+		if c.Primary {
+			b.Logf("%s against %s by %s: %.2f (%.2f to %.2f) µs, %s", c.Treatment, c.Baseline, c.Endpoint, c.Estimate, c.Low, c.High, c.Verdict)
+		}
+	}
+	if a := r.report.AA; a != nil {
+		b.Logf("A/A %.2f (%.2f to %.2f) µs, margin %.2f", a.Estimate, a.Low, a.High, a.Margin)
+	}
+	b.Logf("%d blocks, %d voids, %v", r.report.Blocks, r.report.Voids, r.took)
+}
+
+func medianOf(xs []float64) float64 {
+	slices.Sort(xs)
+	return (xs[(len(xs)-1)/2] + xs[len(xs)/2]) / 2
+}
+
+// BenchmarkPlanted: half-width at p50 in 60 s, median of five runs; bar 2 µs.
+func BenchmarkPlanted(b *testing.B) {
+	for range b.N {
+		var widths, aa []float64
+		for range 5 {
+			r := runExample(b, "planted.yaml")
+			r.print(b)
+			widths = append(widths, r.widest())
+			aa = append(aa, math.Abs(r.report.AA.Estimate))
+		}
+		b.ReportMetric(medianOf(widths), "half-width-us")
+		b.ReportMetric(medianOf(aa), "aa-us")
+	}
+}
+
+// BenchmarkPlantedProxied: the same through embedded proxies in 3 min; bar 5 µs.
+func BenchmarkPlantedProxied(b *testing.B) {
+	for range b.N {
+		r := runExample(b, "planted-proxied.yaml")
+		r.print(b)
+		b.ReportMetric(r.widest(), "half-width-us")
+		b.ReportMetric(math.Abs(r.report.AA.Estimate), "aa-us")
+	}
+}
+
+// BenchmarkPlantedBusy: with something else on every core it still ends, wider.
+func BenchmarkPlantedBusy(b *testing.B) {
+	for range b.N {
+		stop := make(chan struct{})
+		for range runtime.NumCPU() {
+			go func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+				}
+			}()
+		}
+		r := runExample(b, "planted.yaml")
+		close(stop)
+		r.print(b)
+		b.ReportMetric(r.widest(), "half-width-us")
+	}
+}
+
+// BenchmarkMainJob: the first command of the README after the build; bars 90 s
+// in all, 10 s to the first medians, 20 s to the first intervals.
+func BenchmarkMainJob(b *testing.B) {
+	for range b.N {
+		r := runExample(b, "imagehub.yaml")
+		r.print(b)
+		b.ReportMetric(r.took.Seconds(), "seconds")
+		b.ReportMetric(r.median.Seconds(), "first-medians-s")
+		b.ReportMetric(r.spread.Seconds(), "first-intervals-s")
+		b.ReportMetric(r.widest(), "half-width-us")
+	}
+}
+
+// BenchmarkColdBuild: with an empty build cache; bar 120 s on two cores.
+func BenchmarkColdBuild(b *testing.B) {
+	for range b.N {
+		c := exec.Command("go", "build", "-o", filepath.Join(b.TempDir(), "tare"), "../cmd/tare")
+		c.Env = append(os.Environ(), "GOCACHE="+b.TempDir())
+		began := time.Now()
+		if out, err := c.CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		b.ReportMetric(time.Since(began).Seconds(), "seconds")
+	}
+}
+
+// BenchmarkVersionMemory: peak resident memory of tare version; bar 30 MB.
+func BenchmarkVersionMemory(b *testing.B) {
+	exe := filepath.Join(b.TempDir(), "tare")
+	if out, err := exec.Command("go", "build", "-o", exe, "../cmd/tare").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	var peak int64
+	for b.Loop() {
+		c := exec.Command(exe, "version")
+		if err := c.Run(); err != nil {
+			b.Fatal(err)
+		}
+		u, ok := c.ProcessState.SysUsage().(*syscall.Rusage)
+		if !ok {
+			b.Fatalf("no resource usage of the child: %T", c.ProcessState.SysUsage())
+		}
+		peak = max(peak, u.Maxrss)
+	}
+	b.ReportMetric(float64(peak)/1024, "peak-MB")
+}
