@@ -44,6 +44,9 @@ type Treatment struct {
 	Refused  int    // requests refused where overhead is measured
 	Wrong    string // the first thing that a judge found
 	Callers  int    // buckets touched in one block, at most
+	// Witness is the thread CPU time, in µs per request, that planted work took
+	// by the service's own count, median over blocks; 0 without planted work.
+	Witness float64
 }
 
 // OutcomeClass is the requests of an enforcement phase with one outcome.
@@ -114,7 +117,13 @@ func treatment(p *study.Plan, blocks []*Block, i int) Treatment {
 	t := Treatment{Index: i, Name: p.Study.Treatments[i].Name,
 		Values: map[Endpoint]float64{}, Why: map[Endpoint]string{}, PerBlock: map[Endpoint][]float64{}}
 	usage := map[string][]Usage{}
+	var witness []float64
 	for _, b := range blocks {
+		for _, w := range b.Work {
+			if w.Treatment == i && w.Stats.Worked > 0 {
+				witness = append(witness, float64(w.Stats.WorkCPU)/1e3/float64(w.Stats.Worked))
+			}
+		}
 		f := figuresOf(b, i)
 		t.Requests += f.requests
 		for e, v := range f.values {
@@ -139,6 +148,9 @@ func treatment(p *study.Plan, blocks []*Block, i int) Treatment {
 		if us := usage[role]; len(us) > 0 {
 			t.Usage = append(t.Usage, medianUsage(us))
 		}
+	}
+	if len(witness) > 0 {
+		t.Witness = median(witness)
 	}
 	t.finishOutcomes(blocks)
 	return t

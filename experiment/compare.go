@@ -50,19 +50,16 @@ func (an *Analysis) compare(p *study.Plan) error {
 // compareFamily gives simultaneous intervals over the comparisons.
 func (an *Analysis) compareFamily(p *study.Plan, cs []Comparison) error {
 	pairs := make([]stat.Pair, len(cs))
-	noNull := false
 	for k, c := range cs {
 		a := an.Treatments[c.Baseline].PerBlock[c.Endpoint]
 		pairs[k] = stat.Pair{
 			Name: fmt.Sprintf("%s against %s by %s", an.Treatments[c.Treatment].Name, an.Treatments[c.Baseline].Name, c.Endpoint),
 			A:    a, B: an.Treatments[c.Treatment].PerBlock[c.Endpoint],
 			Margin: c.Endpoint.margin(p.Study.Margin, median(a)),
+			NoNull: an.noisy(c.Endpoint),
 		}
 	}
-	for _, g := range an.AA {
-		noNull = noNull || !g.Inside
-	}
-	out, err := stat.Compare(pairs, stat.Options{Level: p.Rule.Level, Seed: p.Seed, Screening: p.Screening, NoNull: noNull})
+	out, err := stat.Compare(pairs, stat.Options{Level: p.Rule.Level, Seed: p.Seed, Screening: p.Screening})
 	if err != nil {
 		return err
 	}
@@ -71,6 +68,16 @@ func (an *Analysis) compareFamily(p *study.Plan, cs []Comparison) error {
 		an.forbid(p, &cs[k])
 	}
 	return nil
+}
+
+// noisy reports whether the A/A gate failed for the endpoint: that of CPU time
+// for CPU time, that of p50 for every quantile.
+func (an *Analysis) noisy(e Endpoint) bool {
+	if e != CPU {
+		e = P50
+	}
+	g, gated := an.AA[e]
+	return gated && !g.Inside
 }
 
 // forbid takes the verdict from a comparison that is about something else: a

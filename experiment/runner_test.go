@@ -125,6 +125,25 @@ func TestResumeRunsOnlyWhatIsMissing(t *testing.T) {
 	}
 }
 
+// A resumed run spends only what is left of the study's time.
+func TestResumeSpendsWhatIsLeft(t *testing.T) {
+	timed := strings.Replace(fakeStudy, "blocks: 12, ", "time: 60s, ", 1)
+	j := &journal{}
+	m := newMachine(0, 0, 0)
+	p, _, err := run(t, context.Background(), timed, m, countdown(nil), j, nil)
+	if err != nil || len(j.blocks) != len(p.Blocks) {
+		t.Fatalf("%d of %d blocks, %v", len(j.blocks), len(p.Blocks), err)
+	}
+	done := append([]experiment.Block(nil), j.blocks[:3]...)
+	for i := range done {
+		done[i].Took = 15 * time.Second // 15 of the 60 s are left: no block of 15 s fits
+	}
+	n := newMachine(0, 0, 0)
+	if _, out, err := run(t, context.Background(), timed, n, countdown(nil), &journal{}, done); err != nil || n.ups != 0 || len(out.Blocks) != 3 {
+		t.Errorf("%d more blocks were run, %v", n.ups, err)
+	}
+}
+
 func TestCancelKeepsFinishedBlocks(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -72,6 +72,7 @@ type Treatment struct {
 	Enforcement      []Outcome          `json:"enforcement,omitempty"`
 	BucketsTouched   int                `json:"buckets_touched,omitempty"`
 	JudgeFound       *string            `json:"judge_found,omitempty"`
+	PlantedWork      float64            `json:"planted_cpu_us_per_request,omitempty"` // the service's own witness
 	RefusedUnderLoad int                `json:"refused_where_overhead_is_measured,omitempty"`
 }
 
@@ -230,7 +231,7 @@ func (r *Report) addVoids(p *study.Plan, blocks []experiment.Block) error {
 func treatment(s *study.Study, an *experiment.Analysis, i int) Treatment {
 	t, st := an.Treatments[i], s.Treatments[i]
 	out := Treatment{Name: t.Name, Baseline: text(st.Baseline), Form: text(string(s.FormOf(i))), Control: text(string(st.Control)),
-		Requests: t.Requests, Parts: t.Usage, BucketsTouched: t.Callers, RefusedUnderLoad: t.Refused, JudgeFound: text(t.Wrong)}
+		Requests: t.Requests, Parts: t.Usage, BucketsTouched: t.Callers, RefusedUnderLoad: t.Refused, JudgeFound: text(t.Wrong), PlantedWork: t.Witness}
 	if f := s.FormOf(i); f != "" {
 		out.Site = text(string(siteOf(s, i)))
 	}

@@ -93,6 +93,11 @@ func (t *printer) treatments(r *Report) {
 	}
 	t.table(rows)
 	for _, x := range r.Treatments {
+		if x.PlantedWork > 0 {
+			t.line("%s: the planted work itself took %s µs of thread CPU time per request", x.Name, plain(x.PlantedWork))
+		}
+	}
+	for _, x := range r.Treatments {
 		if why := x.Why["p99"]; why != "" {
 			t.line("no p99: %s", why)
 			break
