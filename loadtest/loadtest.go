@@ -25,6 +25,7 @@ func TestGenerator(t *testing.T, g load.Generator) {
 		test func(*testing.T, load.Generator)
 	}{
 		{"Outcomes", testOutcomes},
+		{"TimeoutInLine", testTimeoutInLine},
 		{"Delays", testDelays},
 		{"Schedule", testSchedule},
 		{"UsersInOrder", testUsersInOrder},

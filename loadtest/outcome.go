@@ -90,7 +90,7 @@ func testOutcomes(t *testing.T, g load.Generator) {
 	session := open(t, g, load.Population{}, targets...)
 	const each = 15
 	// The timeout is long enough that a busy machine makes no others.
-	l := load.Load{Rate: 2000, Each: each, Seed: 4, Timeout: 1500 * time.Millisecond}
+	l := load.Load{Rate: 2000, Each: each, Seed: 4, Timeout: 2 * time.Second}
 	samples, stats := generate(t, session, l)
 	checkSchedule(t, l, len(targets), load.Population{}, samples, stats)
 	counts := make([]int, len(targets))
@@ -132,5 +132,30 @@ func testDelays(t *testing.T, g load.Generator) {
 		if s.FirstByte-s.Written < toFirst || s.Service() < toFirst+toLast || s.LastByte == s.FirstByte {
 			t.Errorf("first byte after %v, last after %v: the server takes %v and %v more", s.FirstByte-s.Written, s.Service(), toFirst, toLast)
 		}
+	}
+}
+
+// testTimeoutInLine: a target that answers nothing costs every request its
+// timeout, also those that never leave the line.
+func testTimeoutInLine(t *testing.T, g load.Generator) {
+	dead, well := listen(t, silent("")).target(1, 2), listen(t, always(ok)).target(2, 64)
+	l := load.Load{Rate: 1000, Each: 30, Seed: 6, Timeout: time.Second}
+	samples, stats := generate(t, open(t, g, load.Population{}, dead, well), l)
+	checkSchedule(t, l, 2, load.Population{}, samples, stats)
+	written := 0
+	for _, s := range samples {
+		want := load.OK
+		if s.Target == 0 {
+			want = load.Timeout
+		}
+		if s.Class != want {
+			t.Errorf("target %d: class %v, want %v", s.Target, s.Class, want)
+		}
+		if s.Written >= 0 {
+			written++
+		}
+	}
+	if stats.Sent != written || !stats.Saturated {
+		t.Errorf("%d were written; stats %+v", written, stats)
 	}
 }

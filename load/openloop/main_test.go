@@ -70,10 +70,12 @@ func TestGenerateOverHTTP(t *testing.T) {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	loadtest.TestGenerator(t, newGenerator(t, openloop.Config{}))
 }
 
 // Several threads on few cores: slow, but the same contract.
 func TestConformanceOfThreads(t *testing.T) {
+	t.Parallel()
 	loadtest.TestGenerator(t, newGenerator(t, openloop.Config{Threads: 2}))
 }
