@@ -1,9 +1,6 @@
 package stat
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Verdict is one of four words on a comparison. The constants are the words
 // used in JSON; Words gives those to print. The zero value is no verdict.
@@ -83,23 +80,4 @@ func directionOf(i Interval) Direction {
 		return Better
 	}
 	return ""
-}
-
-// Margin is the rule by which δ, the difference that matters, is fixed before
-// any data of the treatments are seen.
-type Margin struct {
-	// Absolute is the user's own margin; if it is above 0 the rest is ignored.
-	Absolute float64
-	// Relative is the share of the baseline, 0.02 for 2 %.
-	Relative float64
-	// Floor is the least margin.
-	Floor float64
-}
-
-// Of is the margin at a baseline, in the baseline's unit.
-func (m Margin) Of(baseline float64) float64 {
-	if m.Absolute > 0 {
-		return m.Absolute
-	}
-	return max(m.Relative*math.Abs(baseline), m.Floor)
 }

@@ -119,25 +119,3 @@ func TestVerdictWords(t *testing.T) {
 		t.Errorf("read %q as a verdict", v)
 	}
 }
-
-func TestMargin(t *testing.T) {
-	p50 := stat.Margin{Relative: 0.02, Floor: 2}
-	tests := []struct {
-		name           string
-		margin         stat.Margin
-		baseline, want float64
-	}{
-		{"share of the baseline", p50, 500, 10},
-		{"floor", p50, 60, 2},
-		{"no baseline", p50, 0, 2},
-		{"no floor", stat.Margin{Relative: 0.05}, 400, 20},
-		{"the user's, below the rest", stat.Margin{Absolute: 1, Relative: 0.02, Floor: 2}, 500, 1},
-		{"the user's, above the rest", stat.Margin{Absolute: 50, Relative: 0.02, Floor: 2}, 500, 50},
-		{"negative baseline", p50, -500, 10},
-	}
-	for _, tt := range tests {
-		if got := tt.margin.Of(tt.baseline); math.Abs(got-tt.want) > 1e-12 {
-			t.Errorf("%s: got %g, want %g", tt.name, got, tt.want)
-		}
-	}
-}
