@@ -173,6 +173,7 @@ func strain(p *study.Plan, b Block) stat.Strain {
 	for i := range p.Study.Treatments {
 		if late := lateness(samples, i); len(late) > 0 {
 			s.Lateness = append(s.Lateness, stat.Quantile(late, 0.5))
+			s.LatenessError = max(s.LatenessError, stat.MedianError(late))
 		}
 	}
 	base := figuresOf(&b, p.ControlBaseline())

@@ -70,7 +70,10 @@ func verdictWords(c Comparison) string {
 	if c.Direction != nil {
 		s += ", " + *c.Direction
 	}
-	if c.BlocksNeeded > 0 {
+	switch {
+	case c.BlocksNeeded > 1000:
+		s += " (over 1000 more blocks)"
+	case c.BlocksNeeded > 0:
 		s += fmt.Sprintf(" (about %d more blocks)", c.BlocksNeeded)
 	}
 	return s

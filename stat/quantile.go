@@ -46,3 +46,17 @@ func Supported(n int, q float64) (ok bool, why string) {
 	}
 	return false, fmt.Sprintf("p%.6g needs %d samples, there are %d", q*100, need, n)
 }
+
+// MedianError is the standard error of the median of a sample, without any
+// assumption on its shape: half the distance of the order statistics that lie
+// one binomial standard deviation, √n/2, to either side of it (Mood and
+// Graybill, "Introduction to the Theory of Statistics", 1963, §16.2). It is +Inf
+// for fewer than 4 values.
+func MedianError(sorted []float64) float64 {
+	n := len(sorted)
+	if n < 4 {
+		return math.Inf(1)
+	}
+	d := 0.5 / math.Sqrt(float64(n))
+	return (Quantile(sorted, 0.5+d) - Quantile(sorted, 0.5-d)) / 2
+}

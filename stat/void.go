@@ -25,6 +25,9 @@ type Strain struct {
 	Errors    int       // of the apparatus, not answers of a function
 	Steal     float64   // share, 0 to 1
 	Lateness  []float64 // median per treatment, in the unit of the margin
+	// LatenessError is the standard error of such a median: what chance alone
+	// makes medians differ by is no reason.
+	LatenessError float64
 	Margin    float64   // of the p50
 }
 
@@ -41,11 +44,16 @@ func (r VoidRule) Reason(s Strain) string {
 	case !(s.Steal <= r.Steal):
 		return fmt.Sprintf("steal %.1f %%, the limit is %.1f %%", s.Steal*100, r.Steal*100)
 	}
-	if apart := spread(s.Lateness); !(apart <= r.Lateness*s.Margin) {
+	if apart := spread(s.Lateness); !(apart <= r.Lateness*s.Margin+chance*s.LatenessError) {
 		return fmt.Sprintf("lateness differs by %.3g between treatments, the limit is %.3g", apart, r.Lateness*s.Margin)
 	}
 	return ""
 }
+
+// chance is how many standard errors the medians of up to some 30 identical
+// treatments may lie apart: the 99.9 % point of the studentised range for 30
+// is 6.5 (Harter, "Tables of range and studentized range", 1960).
+const chance = 6.5
 
 // Allows reports whether one more block may be void when voids are so already,
 // of the planned blocks. If not, the run goes on unvoided and is stamped.
