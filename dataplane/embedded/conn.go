@@ -25,6 +25,7 @@ type conn struct {
 	x     exchange
 	out   []byte
 	stats stats
+	probe *probe
 
 	beat  atomic.Uint64 // count of changes, and the phase in the low bits
 	seen  uint64        // beat at the last sweep; the sweeper's

@@ -80,7 +80,7 @@ func (c *conn) forward(to *cluster) bool {
 func (c *conn) rested(e *endpoint, again bool) *upstream {
 	for {
 		u := e.take()
-		if u == nil || (again && u.rested == c.p.sweeps.Load()) || quiet(u.conn) {
+		if u == nil || (again && u.rested == c.p.sweeps.Load()) || u.probe.quiet() {
 			return u
 		}
 		u.conn.Close()

@@ -34,8 +34,8 @@ type Options struct {
 }
 
 // Serve runs a proxy until the context ends; requests under way then have two
-// seconds to finish. It sets GOMAXPROCS and the collector of the whole process,
-// which is meant to do nothing else.
+// seconds to finish. It sets GOMAXPROCS of the process, which is meant to do
+// nothing else.
 func Serve(ctx context.Context, o Options) error {
 	made, err := newFilters(o.Types)
 	if err != nil {

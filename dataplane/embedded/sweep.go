@@ -62,7 +62,7 @@ func (p *proxy) sweep() bool {
 	any := len(p.conns) > 0
 	for _, e := range p.endpoints {
 		// Without clients nothing rests, so that nothing has to be watched.
-		e.drop(func(u *upstream) bool { return !any || !quiet(u.conn) })
+		e.drop(func(u *upstream) bool { return !any || !u.probe.quiet() })
 	}
 	p.swept = any
 	return any
@@ -82,7 +82,7 @@ func (c *conn) look(l limits) {
 	switch {
 	case ph == waiting && over:
 		c.cancel(timedOut)
-	case ph == waiting && !open(c.in.src):
+	case ph == waiting && !c.probe.open():
 		c.cancel(clientGone)
 	case over && ph == streaming:
 		// What fails here is closed already.
@@ -104,32 +104,45 @@ func (c *conn) cancel(why cause) {
 	_ = c.up.conn.SetDeadline(past)
 }
 
+// probe looks at a connection without waiting and without taking anything. It
+// is made once for each connection, so that looking allocates nothing.
+type probe struct {
+	raw  syscall.RawConn
+	look func(fd uintptr)
+	byte [1]byte
+	n    int
+	err  error
+}
+
+func newProbe(c *net.TCPConn) *probe {
+	p := &probe{}
+	// It fails only for a connection that is not one.
+	p.raw, p.err = c.SyscallConn()
+	p.look = func(fd uintptr) {
+		p.n, _, p.err = syscall.Recvfrom(int(fd), p.byte[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	}
+	return p
+}
+
+func (p *probe) peek() (n int, err error) {
+	if p.raw == nil {
+		return 0, p.err
+	}
+	if err := p.raw.Control(p.look); err != nil {
+		return 0, err
+	}
+	return p.n, p.err
+}
+
 // quiet reports whether a resting connection is open and has nothing to say:
 // an end, or an answer that nobody asked for, must not meet the next request.
-func quiet(c *net.TCPConn) bool {
-	_, err := peek(c)
+func (p *probe) quiet() bool {
+	_, err := p.peek()
 	return err == syscall.EAGAIN
 }
 
 // open reports whether the other side has not ended the connection.
-func open(c *net.TCPConn) bool {
-	n, err := peek(c)
+func (p *probe) open() bool {
+	n, err := p.peek()
 	return n > 0 || err == syscall.EAGAIN
-}
-
-// peek looks for one byte without waiting and without taking it.
-func peek(c *net.TCPConn) (n int, err error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var b [1]byte
-	var got error
-	err = raw.Control(func(fd uintptr) {
-		n, _, got = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	})
-	if err != nil {
-		return 0, err
-	}
-	return n, got
 }

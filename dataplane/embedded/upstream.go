@@ -27,6 +27,7 @@ type upstream struct {
 	reader
 	conn   *net.TCPConn
 	home   *endpoint
+	probe  *probe
 	pooled bool   // it has carried a request before
 	rested uint32 // the sweep in which it was put to rest
 }
@@ -68,6 +69,7 @@ func (e *endpoint) dial() (*upstream, error) {
 	}
 	u := &upstream{conn: c.(*net.TCPConn), home: e}
 	u.reader.src = u.conn
+	u.probe = newProbe(u.conn)
 	return u, nil
 }
 

@@ -1,6 +1,6 @@
 // Package golden holds what a test makes against a file kept beside it.
 //
-// Check compares with testdata/NAME and shows the difference. With the flag
+// Check compares with testdata/NAME and shows the first line that differs. With the flag
 // -update the file is written instead, to be read over before it is committed:
 //
 //	go test ./dataplane/xds -update
@@ -13,9 +13,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write the golden files of the tests that run")
@@ -37,7 +36,23 @@ func Check(t testing.TB, name string, got []byte) {
 	if err != nil {
 		t.Fatalf("read golden file: %v (make it with -update)", err)
 	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
+	if line, a, b := difference(string(want), string(got)); line > 0 {
+		t.Errorf("%s differs from line %d on: want %q, got %q", file, line, a, b)
+	}
+}
+
+// difference is the first line in which two texts differ, from 1; 0 for none.
+func difference(want, got string) (line int, a, b string) {
+	if want == got {
+		return 0, "", ""
+	}
+	for {
+		line++
+		var moreA, moreB bool
+		a, want, moreA = strings.Cut(want, "\n")
+		b, got, moreB = strings.Cut(got, "\n")
+		if a != b || moreA != moreB {
+			return line, a, b
+		}
 	}
 }

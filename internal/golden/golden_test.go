@@ -54,3 +54,22 @@ func TestCheck(t *testing.T) {
 		t.Errorf("another: it says %q", said)
 	}
 }
+
+func TestDifference(t *testing.T) {
+	for _, c := range []struct {
+		want, got string
+		line      int
+	}{
+		{"", "", 0},
+		{"a\nb\n", "a\nb\n", 0},
+		{"a\nb\n", "a\nc\n", 2},
+		{"a\nb\n", "a\nb", 2},
+		{"a\nb", "a\nb\n", 2},
+		{"a\n", "a\nb\n", 2},
+		{"", "\n", 1},
+	} {
+		if line, _, _ := difference(c.want, c.got); line != c.line {
+			t.Errorf("%q and %q: got line %d, want %d", c.want, c.got, line, c.line)
+		}
+	}
+}
