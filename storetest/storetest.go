@@ -195,6 +195,8 @@ func testRefusals(t *testing.T, open Opener) {
 	begin(t, s, e, Block(0, 1, 2), void)
 	otherPlan := e
 	otherPlan.Plan.Digest = "another"
+	unreadable := Experiment(t, "unreadable", at(0))
+	unreadable.Plan.Study.Load.Rate = 0 // is written, but not read
 	changed := Block(0, 1, 3)
 	changed.Void = "changed"
 	for _, c := range []struct {
@@ -214,6 +216,7 @@ func testRefusals(t *testing.T, open Opener) {
 		{"ending as running", func() error { return s.End(ctx, "one", experiment.Running, at(1)) }, nil},
 		{"ending as what is no state", func() error { return s.End(ctx, "one", "over", at(1)) }, nil},
 		{"a known id with another plan", func() error { return s.Begin(ctx, otherPlan) }, store.ErrExists},
+		{"what could not be read back", func() error { return s.Begin(ctx, unreadable) }, nil},
 		{"no id", func() error { return s.Begin(ctx, Experiment(t, "", at(0))) }, nil},
 		{"an id that means another", func() error { return s.Begin(ctx, Experiment(t, store.Last, at(0))) }, nil},
 	} {

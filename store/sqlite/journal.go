@@ -43,6 +43,10 @@ func begin(ctx context.Context, tx *sql.Conn, e experiment.Experiment) error {
 	if err != nil {
 		return err
 	}
+	// Before there is anything to lose: it can be read again.
+	if err := json.Unmarshal(record, new(experiment.Experiment)); err != nil {
+		return fmt.Errorf("its record could not be read back: %w", err)
+	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO experiments (id, study, digest, started, state, record) VALUES (?, ?, ?, ?, ?, ?)`,
 		e.ID, e.Plan.Study.Name, e.Plan.Digest, formatTime(e.Started), experiment.Running, string(record))
 	return err

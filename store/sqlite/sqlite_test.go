@@ -236,15 +236,71 @@ func TestBusy(t *testing.T) {
 	refused(t, "reading while another writes", err, store.ErrBusy, s.path)
 	refused(t, "writing while another writes", s.Append(t.Context(), "one", storetest.Block(1, 1, 1)), store.ErrBusy, s.path)
 
-	_, err = s.db.ExecContext(t.Context(), "PRAGMA busy_timeout = 600000")
+	_, err = s.db.ExecContext(t.Context(), "PRAGMA busy_timeout = 10000")
 	must(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	refused(t, "waiting for another until a deadline", s.Append(ctx, "one", storetest.Block(1, 1, 1)), context.DeadlineExceeded)
+	err = s.Append(ctx, "one", storetest.Block(1, 1, 1))
+	refused(t, "waiting for another until a deadline", err, context.DeadlineExceeded)
+	if errors.Is(err, store.ErrBusy) {
+		t.Errorf("the deadline did not end the wait: %v", err)
+	}
 	_, err = c.ExecContext(t.Context(), "ROLLBACK")
 	must(t, err)
 	must(t, s.Append(t.Context(), "one", storetest.Block(1, 1, blockSamples)))
 	intact(t, s, 2)
+}
+
+// A run that was killed in the midst of a block: its pages are in the database,
+// and the journal that takes them out again is beside it. Whoever opens first
+// does that, a reader too.
+func TestHotJournal(t *testing.T) {
+	dir := t.TempDir()
+	filled(t, dir, 2)
+	s := openAt(t, dir)
+	c, err := s.db.Conn(t.Context())
+	must(t, err)
+	defer c.Close()
+	row, err := store.EncodeBlock(storetest.Block(2, 1, blockSamples))
+	must(t, err)
+	for _, text := range []string{"PRAGMA cache_size = 2", "BEGIN IMMEDIATE", "UPDATE experiments SET state = 'failed'"} {
+		_, err = c.ExecContext(t.Context(), text)
+		must(t, err)
+	}
+	must(t, appendRow(t.Context(), c, "one", row))
+	for name, open := range map[string]func(string) (*Store, error){
+		"Open": func(dir string) (*Store, error) { return Open(t.Context(), dir) },
+		"Read": func(dir string) (*Store, error) { return Read(t.Context(), dir) },
+	} {
+		killed := t.TempDir()
+		copied := copyFile(t, dir, killed, File)
+		if !bytes.Contains(copied, row.Samples[len(row.Samples)/2:][:32]) {
+			t.Fatal("the block's pages have not reached the database: nothing is tested")
+		}
+		copyFile(t, dir, killed, File+"-journal")
+		k, err := open(killed)
+		must(t, err)
+		intact(t, k, 2)
+		r, err := k.Load(t.Context(), "one")
+		must(t, err)
+		if r.State != experiment.Running {
+			t.Errorf("%s: the state is %s", name, r.State)
+		}
+		must(t, k.Close())
+		if files, err := os.ReadDir(killed); err != nil || len(files) != 1 {
+			t.Errorf("%s: %v is left (%v), want the database alone", name, files, err)
+		}
+	}
+	_, err = c.ExecContext(t.Context(), "ROLLBACK")
+	must(t, err)
+}
+
+func copyFile(t *testing.T, from, to, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(from, name))
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(to, name), content, 0o666))
+	return content
 }
 
 func TestDamaged(t *testing.T) {
