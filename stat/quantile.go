@@ -48,10 +48,10 @@ func Supported(n int, q float64) (ok bool, why string) {
 }
 
 // MedianError is the standard error of the median of a sample, without any
-// assumption on its shape: half the distance of the order statistics that lie
-// one binomial standard deviation, √n/2, to either side of it (Mood and
-// Graybill, "Introduction to the Theory of Statistics", 1963, §16.2). It is +Inf
-// for fewer than 4 values.
+// assumption on its shape: half the distance of the order statistics one
+// standard deviation to either side of it, the number of values below the
+// median being binomial with standard deviation √n/2. It is +Inf for fewer
+// than 4 values.
 func MedianError(sorted []float64) float64 {
 	n := len(sorted)
 	if n < 4 {
