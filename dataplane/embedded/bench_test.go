@@ -62,6 +62,9 @@ func BenchmarkRouterBesideNginx(b *testing.B) {
 		b.ReportMetric(median(tare), "tare-us/req")
 		b.ReportMetric(median(tare)/median(nginx), "ratio")
 	}
+	before := cpu(b, []int{ourPID})
+	<-time.After(benchWindow)
+	b.ReportMetric(float64(cpu(b, []int{ourPID})-before)/1e3/benchWindow.Seconds(), "tare-idle-us/s")
 	b.ReportMetric(privateMB(b, []int{ourPID}), "tare-private-MB")
 	b.ReportMetric(privateMB(b, theirPIDs), "nginx-private-MB")
 }

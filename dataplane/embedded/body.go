@@ -174,7 +174,7 @@ func (c *conn) relayLength(u *upstream) error {
 		}
 		u.r += len(b)
 		left -= int64(len(b))
-		c.progress()
+		c.mark(streaming)
 	}
 	return nil
 }
@@ -201,7 +201,7 @@ func (c *conn) relayChunks(u *upstream) error {
 			return nil
 		}
 		c.out = c.out[:0]
-		c.progress()
+		c.mark(streaming)
 		u.grow(bodyBuffer)
 		if err := u.fill(); err != nil {
 			return err
@@ -226,7 +226,7 @@ func (c *conn) relayRest(u *upstream) error {
 			}
 			c.out = c.out[:0]
 		}
-		c.progress()
+		c.mark(streaming)
 		u.grow(bodyBuffer)
 		err := u.fill()
 		switch {

@@ -26,6 +26,7 @@ type conn struct {
 	out   []byte
 	stats stats
 	probe *probe
+	head  bool // the method is HEAD; req's own slices end with its body
 
 	beat  atomic.Uint64 // count of changes, and the phase in the low bits
 	seen  uint64        // beat at the last sweep; the sweeper's
@@ -75,7 +76,7 @@ func (c *conn) one() bool {
 			return false
 		}
 	}
-	n, err := c.head()
+	n, err := c.readHead()
 	if err == nil {
 		err = c.req.Parse(c.in.unread()[:n])
 	}
@@ -83,6 +84,7 @@ func (c *conn) one() bool {
 		return c.refuse(err)
 	}
 	c.in.r += n
+	c.head = string(c.req.Method) == http.MethodHead
 	c.stats.requests.Add(1)
 	t := c.p.table.Load()
 	rt := t.match(c.req.Host, c.req.Path)
@@ -102,9 +104,9 @@ func (c *conn) one() bool {
 	return c.forward(rt.cluster)
 }
 
-// head finds the end of the head; what is there already is looked at first,
+// readHead finds the end of the head; what is there already is looked at first,
 // so that the phase changes only for one that comes in pieces.
-func (c *conn) head() (int, error) {
+func (c *conn) readHead() (int, error) {
 	from := 0
 	n, err := http1.End(c.in.unread(), &from)
 	if n > 0 || err != nil {
@@ -139,7 +141,7 @@ func (c *conn) refuse(err error) bool {
 	c.stats.requests.Add(1)
 	c.stats.malformed.Add(1)
 	c.x.begin(&c.req)
-	c.req.Close, c.req.Length, c.req.Method = true, http1.Chunked, nil
+	c.req.Close, c.req.Length, c.head = true, http1.Chunked, false
 	return c.reply(e.Status, e.Reason)
 }
 
@@ -156,7 +158,7 @@ func (c *conn) reply(status int, body string) bool {
 	}
 	b = http1.AppendFraming(b, int64(len(body)))
 	b = c.appendOwn(b, !keep)
-	if string(c.req.Method) != http.MethodHead {
+	if !c.head {
 		b = append(b, body...)
 	}
 	c.out = b

@@ -38,7 +38,7 @@ func (c *conn) forward(to *cluster) bool {
 	c.out = c.req.Append(c.out[:0])
 	whole := c.takeBody()
 	method := http1.OtherMethod
-	if string(c.req.Method) == http.MethodHead {
+	if c.head {
 		method = http1.HEAD
 	}
 	again := whole && idempotent(c.req.Method)

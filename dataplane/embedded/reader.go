@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"net"
+	"sync"
 
 	"github.com/taremesh/tare/internal/http1"
 )
@@ -19,7 +20,12 @@ type reader struct {
 	src  *net.TCPConn
 	buf  []byte
 	r, w int
+	// small is the buffer that it rests with, while buf is a larger one.
+	small []byte
 }
+
+// bodyBuffers are those of bodyBuffer bytes that nobody uses.
+var bodyBuffers = sync.Pool{New: func() any { return new([bodyBuffer]byte) }}
 
 func (r *reader) unread() []byte { return r.buf[r.r:r.w] }
 
@@ -51,22 +57,41 @@ func (r *reader) fill() error {
 
 // grow makes the buffer at least n bytes large.
 func (r *reader) grow(n int) {
-	if len(r.buf) >= n {
+	switch {
+	case len(r.buf) >= n:
+		return
+	case len(r.buf) == smallBuffer:
+		r.small = r.buf
+	}
+	if n <= bodyBuffer {
+		r.move(bodyBuffers.Get().(*[bodyBuffer]byte)[:])
 		return
 	}
-	buf := make([]byte, n)
-	r.w = copy(buf, r.buf[r.r:r.w])
-	r.r = 0
-	r.buf = buf
+	r.move(make([]byte, n))
 }
 
 // shrink lets go of a large buffer that has done its work.
 func (r *reader) shrink() {
-	if len(r.buf) > smallBuffer && r.w-r.r <= smallBuffer {
-		buf := make([]byte, smallBuffer)
-		r.w = copy(buf, r.buf[r.r:r.w])
-		r.r = 0
-		r.buf = buf
+	if len(r.buf) <= smallBuffer || r.w-r.r > smallBuffer {
+		return
+	}
+	small := r.small
+	if small == nil {
+		small = make([]byte, smallBuffer)
+	}
+	r.small = nil
+	r.move(small)
+}
+
+// move takes what is unread to another buffer. The old one may be somebody
+// else's from then on: no slice of it may be used any more.
+func (r *reader) move(buf []byte) {
+	r.w = copy(buf, r.buf[r.r:r.w])
+	r.r = 0
+	old := r.buf
+	r.buf = buf
+	if len(old) == bodyBuffer {
+		bodyBuffers.Put((*[bodyBuffer]byte)(old))
 	}
 }
 
