@@ -28,7 +28,7 @@ type Strain struct {
 	// LatenessError is the standard error of such a median: what chance alone
 	// makes medians differ by is no reason.
 	LatenessError float64
-	Margin    float64   // of the p50
+	Margin        float64 // of the p50
 }
 
 // Reason says why the block is void; it is empty for a block that counts.
