@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/taremesh/tare/internal/process"
@@ -162,10 +163,11 @@ func (s *Session) generate(ctx context.Context, l load.Load) ([]load.Sample, sta
 		return nil, statsMessage{}, err
 	}
 	var kill *time.Timer
+	var killed atomic.Bool
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
-		kill = time.AfterFunc(cancelGrace, func() { s.child.Stop(0) })
+		kill = time.AfterFunc(cancelGrace, func() { killed.Store(true); s.child.Stop(0) })
 		_ = send(s, frameCancel, struct{}{}) // a dead child shows in the read
 	})
 	defer func() {
@@ -175,6 +177,9 @@ func (s *Session) generate(ctx context.Context, l load.Load) ([]load.Sample, sta
 		}
 	}()
 	f, err := s.readFrame()
+	if killed.Load() {
+		return nil, statsMessage{}, fmt.Errorf("the generator did not stop within %v of being told and was killed", cancelGrace)
+	}
 	if err != nil {
 		return nil, statsMessage{}, err
 	}

@@ -2,10 +2,14 @@ package openloop_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,14 +23,23 @@ import (
 const childEnv = "TARE_OPENLOOP_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
+	switch os.Getenv(childEnv) {
+	case "":
+		os.Exit(m.Run())
+	case "dies":
+		fmt.Println(openloop.Protocol)
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		fmt.Fprintln(os.Stderr, "out of luck")
+		os.Exit(4)
+	case "another version":
+		fmt.Println("tare-generate/0")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	default:
 		if err := openloop.Serve(os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(3)
 		}
-		os.Exit(0)
 	}
-	os.Exit(m.Run())
 }
 
 func newGenerator(tb testing.TB, c openloop.Config) *openloop.Generator {
@@ -36,7 +49,9 @@ func newGenerator(tb testing.TB, c openloop.Config) *openloop.Generator {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(launcher.Close)
-	c.Launcher, c.Env = launcher, append(c.Env, childEnv+"=1")
+	if c.Launcher = launcher; c.Env == nil {
+		c.Env = []string{childEnv + "=1"}
+	}
 	return openloop.New(c)
 }
 
@@ -78,4 +93,112 @@ func TestConformance(t *testing.T) {
 func TestConformanceOfThreads(t *testing.T) {
 	t.Parallel()
 	loadtest.TestGenerator(t, newGenerator(t, openloop.Config{Threads: 2}))
+}
+
+func httpTarget(tb testing.TB, handler http.HandlerFunc) load.Target {
+	tb.Helper()
+	server := httptest.NewServer(handler)
+	tb.Cleanup(server.Close)
+	target, err := load.ParseTarget(server.URL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return target
+}
+
+func TestChildThatDies(t *testing.T) {
+	for mode, want := range map[string]string{
+		"dies":            "out of luck",
+		"another version": `the child speaks "tare-generate/0", this program "tare-generate/1"`,
+	} {
+		target := httpTarget(t, func(http.ResponseWriter, *http.Request) {})
+		g := newGenerator(t, openloop.Config{Env: []string{childEnv + "=" + mode}})
+		if _, err := g.Open(context.Background(), []load.Target{target}, load.Population{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q in it", mode, err, want)
+		}
+	}
+}
+
+func TestChildKilledUnderLoad(t *testing.T) {
+	var session load.Session
+	target := httpTarget(t, func(_ http.ResponseWriter, r *http.Request) {
+		if err := syscall.Kill(session.PID(), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Error(err)
+		}
+		<-r.Context().Done()
+	})
+	session, err := newGenerator(t, openloop.Config{}).Open(context.Background(), []load.Target{target}, load.Population{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := load.Load{Rate: 1000, Each: 1000}
+	for range 2 { // and it stays an error
+		if samples, _, err := session.Generate(context.Background(), l); err == nil || !strings.Contains(err.Error(), "generator ended: signal: killed") || samples != nil {
+			t.Errorf("%d samples, error %v, want that the generator was killed", len(samples), err)
+		}
+	}
+	for range 2 {
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCloseEndsTheChild(t *testing.T) {
+	target := httpTarget(t, func(http.ResponseWriter, *http.Request) {})
+	session, err := newGenerator(t, openloop.Config{}).Open(context.Background(), []load.Target{target}, load.Population{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := session.PID()
+	if err := syscall.Kill(pid, 0); err != nil {
+		t.Errorf("the child %d before Close: %v", pid, err)
+	}
+	for range 2 {
+		if err := session.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the child %d after Close: %v", pid, err)
+	}
+	if _, _, err := session.Generate(context.Background(), load.Load{Rate: 1, Each: 1}); err == nil {
+		t.Error("a load after Close: no error")
+	}
+}
+
+func TestOpenCanceled(t *testing.T) {
+	target := httpTarget(t, func(http.ResponseWriter, *http.Request) {})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := newGenerator(t, openloop.Config{}).Open(ctx, []load.Target{target}, load.Population{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+}
+
+func Example() {
+	launcher, err := process.NewLauncher("")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer launcher.Close()
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	target, err := load.ParseTarget(server.URL + "/x")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// In tare the child is "tare generate"; here the test binary is its own.
+	generator := openloop.New(openloop.Config{Launcher: launcher, Env: []string{childEnv + "=1"}})
+	session, err := generator.Open(context.Background(), []load.Target{target}, load.Population{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer session.Close()
+	samples, stats, err := session.Generate(context.Background(), load.Load{Rate: 1000, Each: 50, Seed: 1})
+	fmt.Println(len(samples), stats.Sent, samples[0].Status, samples[0].Class, err)
+	// Output: 50 50 404 client-error <nil>
 }

@@ -15,6 +15,7 @@ const (
 	// slowest would spin through most of the time.
 	marginQuantile = 0.95
 	maxMargin      = 200 * time.Microsecond
+	relearnAfter   = 128 // sleeps
 	// budgetWindow is how much unused budget of spinning is kept, as a time
 	// over which it is gathered.
 	budgetWindow = 100 * time.Millisecond
@@ -25,7 +26,9 @@ const (
 type pacer struct {
 	cap       float64 // spinning per time
 	overshoot [256]time.Duration
+	sorted    [256]time.Duration
 	measured  int           // of overshoot, in all
+	rate      float64       // of the load that runs, arrivals per second
 	margin    time.Duration // for the load that runs
 	budget    time.Duration // of spinning that is left
 	filled    time.Duration // when the budget was last filled up
@@ -44,16 +47,21 @@ func (p *pacer) calibrate(poller *poller) error {
 	return nil
 }
 
-// slept learns how late a sleep woke that nothing else ended.
+// slept learns how late a sleep woke that nothing else ended. Now and then the
+// margin follows: sleeps between requests wake from deeper idle states than
+// those of the calibration.
 func (p *pacer) slept(late time.Duration) {
 	p.overshoot[p.measured%len(p.overshoot)] = max(late, 0)
-	p.measured++
+	if p.measured++; p.rate > 0 && p.measured%relearnAfter == 0 {
+		p.plan(p.rate)
+	}
 }
 
 // plan chooses the margin for a load: what covers most overshoots, less where
 // spinning it out at this rate of arrivals would pass the cap.
 func (p *pacer) plan(rate float64) {
-	known := slices.Clone(p.overshoot[:min(p.measured, len(p.overshoot))])
+	p.rate = rate
+	known := p.sorted[:copy(p.sorted[:], p.overshoot[:min(p.measured, len(p.overshoot))])]
 	if len(known) == 0 {
 		p.margin = 0
 		return

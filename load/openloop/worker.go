@@ -214,8 +214,9 @@ func (w *worker) abandon() {
 	w.outstanding = 0
 }
 
-// stand opens what is missing of every pool and waits until it stands or the
-// time has come. It returns the first target that lacks a connection, or none.
+// stand brings every pool to its size and waits until it stands or the time has
+// come. Connections that a burst added are closed: pools that have grown apart
+// would not be equally warm. It returns the first target that lacks a connection, or none.
 func (w *worker) stand(until time.Duration, canceled func() bool) (int, error) {
 	events, errno := w.poller.poll() // connections that were closed in between
 	if err := w.handle(events, errno); err != nil {
@@ -224,6 +225,9 @@ func (w *worker) stand(until time.Duration, canceled func() bool) (int, error) {
 	for i := range w.pools {
 		p := &w.pools[i]
 		for p.open < p.base && w.connect(p) {
+		}
+		for p.open > p.base && p.idleHead != none {
+			w.drop(p.idleHead)
 		}
 	}
 	for !canceled() {
