@@ -106,6 +106,9 @@ func acquireAfterKill(t *testing.T, stopped bool) {
 	if err != nil {
 		t.Fatalf("acquire after the holder was killed, while its child lives: %v", err)
 	}
+	if _, err := Acquire(dir, "third", "s"); !errors.As(err, &held) || held.Holder.Experiment != "second" {
+		t.Errorf("got error %v, want one that names the second", err)
+	}
 	if err := l.Release(); err != nil {
 		t.Error(err)
 	}
