@@ -300,11 +300,11 @@ func (s suite) refuses(t *testing.T) {
 	i, addr := s.start(t)
 	mustConfigure(t, i, ToAll(addr, a.addr))
 	c := client(t)
+	wantGet(t, c, "http://"+addr+"/", 200, "a")
 	// An address that somebody else listens on.
 	if err := configure(t, i, ToAll(b.addr, b.addr)); err == nil || !strings.Contains(err.Error(), b.addr) {
 		t.Errorf("a taken address: got error %v, want one that names %s", err, b.addr)
 	}
-	mustConfigure(t, i, ToAll(addr, a.addr))
 	wantGet(t, c, "http://"+addr+"/", 200, "a")
 }
 

@@ -150,7 +150,7 @@ func (n *nodeState) answer(r *discoveryv3.DeltaDiscoveryRequest, s sent) {
 	typ := r.GetTypeUrl()
 	if detail := r.GetErrorDetail(); detail != nil {
 		if s.version == n.version {
-			n.refusal = fmt.Errorf("it refused the %s: %s", shortType(typ), detail.GetMessage())
+			n.refusal = &Refusal{Type: shortType(typ), Words: detail.GetMessage()}
 		}
 		return
 	}
@@ -203,6 +203,14 @@ func (l *ledger) forget(id string) {
 		delete(l.nodes, id)
 	}
 }
+
+// Refusal is a node's answer to a type of resource that it does not take.
+type Refusal struct {
+	Type  string // Listener, Cluster, …
+	Words string // the node's
+}
+
+func (r *Refusal) Error() string { return "it refused the " + r.Type + ": " + r.Words }
 
 // errClosed is what waiting ends with when a proxy hangs up before it answered.
 var errClosed = errors.New("it closed its stream before it had acknowledged everything")

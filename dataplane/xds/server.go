@@ -2,6 +2,7 @@ package xds
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -33,6 +34,7 @@ type Server struct {
 	mu     sync.Mutex
 	serial int                      // of the last snapshot
 	turns  map[string]chan struct{} // per node: one Set at a time
+	taken  map[string]Bundle        // per node: the last one it took
 }
 
 // NewServer listens on a free loopback port and serves until Close.
@@ -50,6 +52,7 @@ func NewServer() (*Server, error) {
 		served: make(chan struct{}),
 		acks:   newLedger(),
 		turns:  map[string]chan struct{}{},
+		taken:  map[string]Bundle{},
 	}
 	callbacks := serverv3.CallbackFuncs{
 		DeltaStreamClosedFunc: func(id int64, _ *corev3.Node) { s.acks.closed(id) },
@@ -99,12 +102,14 @@ func (s *Server) Forget(node string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.turns, node)
+	delete(s.taken, node)
 }
 
 // Set hands a proxy's configuration to a node and returns when the node has
 // acknowledged every resource of it and the removal of every other one. A
-// refusal is an error with the node's own words; when the context ends first,
-// the error names the types that were not acknowledged.
+// refusal is an error with the node's own words; the node, which may have taken
+// the other types, is then given back the configuration that it had. When the
+// context ends first, the error names the types that were not acknowledged.
 func (s *Server) Set(ctx context.Context, node string, p dataplane.Proxy) error {
 	b, err := Resources(p)
 	if err != nil {
@@ -115,18 +120,41 @@ func (s *Server) Set(ctx context.Context, node string, p dataplane.Proxy) error 
 		return fmt.Errorf("configure proxy %s: %w", node, err)
 	}
 	defer done()
+	err = s.push(ctx, node, b)
+	if err == nil {
+		s.mu.Lock()
+		s.taken[node] = b
+		s.mu.Unlock()
+		return nil
+	}
+	if back := s.goBack(ctx, node, err); back != nil {
+		return fmt.Errorf("configure proxy %s: %w; give back what it had: %w", node, err, back)
+	}
+	return fmt.Errorf("configure proxy %s: %w", node, err)
+}
+
+// goBack undoes a configuration that was refused in part.
+func (s *Server) goBack(ctx context.Context, node string, why error) error {
+	s.mu.Lock()
+	before, ok := s.taken[node]
+	s.mu.Unlock()
+	if !ok || !errors.As(why, new(*Refusal)) {
+		return nil
+	}
+	return s.push(ctx, node, before)
+}
+
+// push sends a bundle and waits until the node has taken it.
+func (s *Server) push(ctx context.Context, node string, b Bundle) error {
 	snapshot, version, err := s.snapshot(b)
 	if err != nil {
-		return fmt.Errorf("configure proxy %s: %w", node, err)
+		return err
 	}
 	s.acks.expect(node, version, snapshot.VersionMap)
 	if err := s.cache.SetSnapshot(ctx, node, snapshot); err != nil {
-		return fmt.Errorf("configure proxy %s: push resources: %w", node, err)
+		return fmt.Errorf("push resources: %w", err)
 	}
-	if err := s.acks.wait(ctx, node, (*nodeState).settled); err != nil {
-		return fmt.Errorf("configure proxy %s: %w", node, err)
-	}
-	return nil
+	return s.acks.wait(ctx, node, (*nodeState).settled)
 }
 
 // turn waits until no other Set of the node is under way.

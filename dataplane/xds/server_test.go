@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/google/go-cmp/cmp"
@@ -184,6 +185,36 @@ func TestRefusal(t *testing.T) {
 				t.Errorf("after the refusal: %v", err)
 			}
 		})
+	}
+}
+
+// A node that has taken some types of what it refused gets back what it had.
+func TestRefusalGoesBack(t *testing.T) {
+	s := newServer(t)
+	p := connect(t, s)
+	done := set(t.Context(), s, whole(t))
+	p.answer(4, nil)
+	if err := result(t, done); err != nil {
+		t.Fatal(err)
+	}
+	next := whole(t)
+	next.Listen = "127.0.0.1:20009"
+	done = set(t.Context(), s, next)
+	p.answer(4, map[string]string{"Listener": "no"})
+	if diff := cmp.Diff([]string{"Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration"}, p.answer(4, nil)); diff != "" {
+		t.Error(diff)
+	}
+	var refusal *Refusal
+	if err := result(t, done); !errors.As(err, &refusal) || *refusal != (Refusal{"Listener", "no"}) {
+		t.Errorf("got %v", err)
+	}
+	now, err := s.cache.GetSnapshot("node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := now.GetResources(resource.ListenerType)[ListenerName].(*listenerv3.Listener)
+	if port := l.GetAddress().GetSocketAddress().GetPortValue(); port != 20001 {
+		t.Errorf("it was given port %d, want the one before, 20001", port)
 	}
 }
 
