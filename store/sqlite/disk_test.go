@@ -174,11 +174,15 @@ func TestReadOnlyDirectory(t *testing.T) {
 	}
 	dir := t.TempDir()
 	filled(t, dir, 2)
-	for _, d := range []string{"empty", filepath.Join("unread", "data")} {
-		must(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
+	for _, d := range []string{"empty", "hot"} {
+		must(t, os.Mkdir(filepath.Join(dir, d), 0o755))
 	}
+	leaveHot(t, filepath.Join(dir, "hot"))
 	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // above, so that another user reaches it
-	must(t, os.Chmod(filepath.Join(dir, "empty"), 0o555))
+	for _, d := range []string{"empty", "hot"} {
+		must(t, os.Chmod(filepath.Join(dir, d), 0o555))
+		defer func() { must(t, os.Chmod(filepath.Join(dir, d), 0o755)) }()
+	}
 	must(t, os.Chmod(filepath.Join(dir, File), 0o444))
 	must(t, os.Chmod(dir, 0o555))
 	defer func() { must(t, os.Chmod(dir, 0o755)) }()
@@ -205,4 +209,9 @@ func readOnlyDirectory(t *testing.T, dir string) {
 	must(t, err)
 	intact(t, s, 2)
 	must(t, s.Close())
+
+	// A half block cannot be taken out here, and is not shown either.
+	hot := filepath.Join(dir, "hot")
+	_, err = Read(t.Context(), hot)
+	refused(t, "reading what a kill left in a read-only directory", err, store.ErrReadOnly, hot, "killed", "once")
 }

@@ -61,6 +61,9 @@ func (s *Store) explain(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if e.Code() == sqlite3.SQLITE_READONLY_ROLLBACK {
+		return fmt.Errorf("%w: a run was killed in the midst of a block, which must be taken out first: open it once as one who may write, or copy it with its -journal (%w)", store.ErrReadOnly, err)
+	}
 	code := e.Code() & 0xff // the primary one
 	if code == sqlite3.SQLITE_CANTOPEN {
 		return s.cannotOpen(err)

@@ -251,10 +251,11 @@ func TestBusy(t *testing.T) {
 	intact(t, s, 2)
 }
 
-// A run that was killed in the midst of a block: its pages are in the database,
-// and the journal that takes them out again is beside it. Whoever opens first
-// does that, a reader too.
-func TestHotJournal(t *testing.T) {
+// leaveHot makes data directories as a run leaves them that is killed in the
+// midst of its third block: pages of it are in the database, and the journal
+// that takes them out again is beside it.
+func leaveHot(t *testing.T, dirs ...string) {
+	t.Helper()
 	dir := t.TempDir()
 	filled(t, dir, 2)
 	s := openAt(t, dir)
@@ -268,17 +269,22 @@ func TestHotJournal(t *testing.T) {
 		must(t, err)
 	}
 	must(t, appendRow(t.Context(), c, "one", row))
-	for name, open := range map[string]func(string) (*Store, error){
-		"Open": func(dir string) (*Store, error) { return Open(t.Context(), dir) },
-		"Read": func(dir string) (*Store, error) { return Read(t.Context(), dir) },
-	} {
-		killed := t.TempDir()
-		copied := copyFile(t, dir, killed, File)
-		if !bytes.Contains(copied, row.Samples[len(row.Samples)/2:][:32]) {
+	for _, d := range dirs {
+		if copied := copyFile(t, dir, d, File); !bytes.Contains(copied, row.Samples[len(row.Samples)/2:][:32]) {
 			t.Fatal("the block's pages have not reached the database: nothing is tested")
 		}
-		copyFile(t, dir, killed, File+"-journal")
-		k, err := open(killed)
+		copyFile(t, dir, d, File+"-journal")
+	}
+	_, err = c.ExecContext(t.Context(), "ROLLBACK")
+	must(t, err)
+}
+
+// Whoever opens first after a kill takes the half block out, a reader too.
+func TestHotJournal(t *testing.T) {
+	for name, open := range map[string]func(context.Context, string) (*Store, error){"Open": Open, "Read": Read} {
+		killed := t.TempDir()
+		leaveHot(t, killed)
+		k, err := open(t.Context(), killed)
 		must(t, err)
 		intact(t, k, 2)
 		r, err := k.Load(t.Context(), "one")
@@ -291,8 +297,6 @@ func TestHotJournal(t *testing.T) {
 			t.Errorf("%s: %v is left (%v), want the database alone", name, files, err)
 		}
 	}
-	_, err = c.ExecContext(t.Context(), "ROLLBACK")
-	must(t, err)
 }
 
 func copyFile(t *testing.T, from, to, name string) []byte {
@@ -308,10 +312,7 @@ func TestDamaged(t *testing.T) {
 	filled(t, good, 3)
 	image, err := os.ReadFile(filepath.Join(good, File))
 	must(t, err)
-	open := map[string]func(dir string) (*Store, error){
-		"Open": func(dir string) (*Store, error) { return Open(t.Context(), dir) },
-		"Read": func(dir string) (*Store, error) { return Read(t.Context(), dir) },
-	}
+	open := map[string]func(context.Context, string) (*Store, error){"Open": Open, "Read": Read}
 	for name, damage := range map[string]func([]byte) []byte{
 		"text":            func([]byte) []byte { return []byte(strings.Repeat("no database\n", 1000)) },
 		"the first 1000":  func(b []byte) []byte { return b[:1000] },
@@ -326,7 +327,7 @@ func TestDamaged(t *testing.T) {
 			dir := t.TempDir()
 			broken := damage(bytes.Clone(image))
 			must(t, os.WriteFile(filepath.Join(dir, File), broken, 0o666))
-			s, err := openDir(dir)
+			s, err := openDir(t.Context(), dir)
 			if err == nil {
 				_, err = s.Load(t.Context(), "one")
 				must(t, s.Close())
