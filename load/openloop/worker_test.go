@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,12 +60,11 @@ func newTestEngine(t *testing.T, target load.Target) *engine {
 // A FIN that arrives after the last look at the events and before the request
 // is written: the race that makes clients report errors which are none.
 func TestStaleConnectionIsNoError(t *testing.T) {
-	first := true
+	var taken atomic.Bool
 	closed := make(chan struct{})
 	closeFirst := make(chan struct{})
 	target := serve(t, func(c net.Conn) {
-		if first { // the engine opens one after the other
-			first = false
+		if taken.CompareAndSwap(false, true) {
 			<-closeFirst
 			c.Close()
 			close(closed)
@@ -106,7 +106,7 @@ func TestStaleConnectionIsNoError(t *testing.T) {
 // A server that reads the request and hangs up is another matter, also on a
 // connection that served before: never sent twice.
 func TestHungUpRequestIsReset(t *testing.T) {
-	seen := 0
+	var seen atomic.Int64
 	target := serve(t, func(c net.Conn) {
 		in := bufio.NewReader(c)
 		for {
@@ -114,8 +114,7 @@ func TestHungUpRequestIsReset(t *testing.T) {
 			if err != nil {
 				return
 			}
-			seen++
-			if r.Body.Close(); seen == 2 {
+			if _ = r.Body.Close(); seen.Add(1) == 2 {
 				return
 			}
 			_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
@@ -128,8 +127,8 @@ func TestHungUpRequestIsReset(t *testing.T) {
 			t.Errorf("load %d: %+v, %v, want %v", i, samples, err, want)
 		}
 	}
-	if seen != 3 {
-		t.Errorf("the server saw %d requests, want 3", seen)
+	if n := seen.Load(); n != 3 {
+		t.Errorf("the server saw %d requests, want 3", n)
 	}
 }
 
@@ -247,5 +246,22 @@ func TestShareDealsAll(t *testing.T) {
 				t.Errorf("%d threads share %d of %d", threads, sum, n)
 			}
 		}
+	}
+}
+
+// A burst may grow a pool; the next load begins with pools of equal size.
+func TestPoolsAreTrimmedBetweenLoads(t *testing.T) {
+	target := serve(t, answerAll)
+	target.Connections, target.MaxConnections = 3, 40
+	e := newTestEngine(t, target)
+	_, stats, err := e.run(load.Load{Rate: 1e6, Each: 200})
+	if err != nil || stats.Opened <= 3 {
+		t.Fatalf("stats %+v, error %v: no burst", stats, err)
+	}
+	if _, err := e.prepare(load.Load{Rate: 1, Each: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if p := e.workers[0].pools[0]; p.open != 3 || p.connecting != 0 {
+		t.Errorf("%d connections, want 3", p.open)
 	}
 }
