@@ -88,7 +88,7 @@ func (f *filter) Handle(x function.Exchange) (proceed bool) {
 	}
 	why := missing
 	if token, ok := bytes.CutPrefix(s.value, []byte(p.prefix)); found && ok {
-		why = p.admit(x, token, s, f.now)
+		why = p.admit(x, bytes.TrimLeft(token, " "), s, f.now)
 	}
 	if why == nil {
 		return true

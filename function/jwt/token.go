@@ -134,7 +134,7 @@ func (p *provider) permits(c *claims, now int64) *refusal {
 		return unauthorized("Jwt is expired")
 	}
 	if p.mustEnd && !c.hasExp {
-		return unauthorized("Jwt expiration is missing")
+		return unauthorized("Jwt verification fails")
 	}
 	if !p.meant(c.audience) {
 		return &refusal{http.StatusForbidden, "Audiences in Jwt are not allowed"}

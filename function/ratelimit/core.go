@@ -34,9 +34,8 @@ type Decision struct {
 	Allowed   bool
 	Limit     int64 // capacity, tokens
 	Remaining int64 // whole tokens left
-	// RetryAfter is when the next token is there, 0 when one is; Reset is when
-	// the bucket is full again.
-	RetryAfter, Reset time.Duration
+	// Next is how long it takes until a token is there, 0 when one is.
+	Next time.Duration
 }
 
 // clock tells the time since some fixed start.
@@ -84,14 +83,9 @@ func (b *bucket) drop(l *limit, now clock) bool {
 func (b *bucket) discard() { b.empty.Store(dropped) }
 
 func (l *limit) decision(allowed bool, level int64) Decision {
-	d := Decision{Allowed: allowed, Limit: l.tokens, Remaining: max(level, 0) / l.token, Reset: l.until(l.full - level)}
-	if !allowed {
-		d.RetryAfter = l.until(l.token - level)
+	d := Decision{Allowed: allowed, Limit: l.tokens, Remaining: max(level, 0) / l.token}
+	if level < l.token {
+		d.Next = time.Duration((l.token - level + l.gain - 1) / l.gain)
 	}
 	return d
-}
-
-// until is how long it takes to gain the units, rounded up.
-func (l *limit) until(units int64) time.Duration {
-	return time.Duration((units + l.gain - 1) / l.gain)
 }

@@ -84,7 +84,7 @@ func (f *filter) Handle(x function.Exchange) (proceed bool) {
 	if f.rateHeaders {
 		x.AddResponseHeader(limitHeader, decimalBytes(d.Limit))
 		x.AddResponseHeader(remainingHeader, decimalBytes(d.Remaining))
-		x.AddResponseHeader(resetHeader, decimalBytes(seconds(d.Reset)))
+		x.AddResponseHeader(resetHeader, decimalBytes(seconds(d.Next)))
 	}
 	if d.Allowed || !f.enforced.drawn() {
 		return true
@@ -93,7 +93,7 @@ func (f *filter) Handle(x function.Exchange) (proceed bool) {
 		x.AddResponseHeader(h.name, h.value)
 	}
 	if f.retryAfter {
-		x.AddResponseHeader(retryAfterHeader, decimalBytes(max(1, seconds(d.RetryAfter))))
+		x.AddResponseHeader(retryAfterHeader, decimalBytes(max(1, seconds(d.Next))))
 	}
 	x.Reply(f.status, refusal)
 	return false

@@ -6,9 +6,9 @@ import (
 )
 
 // The headers, in lower case. Their values are those of Envoy's
-// DRAFT_VERSION_03: limit and remaining in whole tokens, reset in seconds
-// until the bucket is full again; retry-after is seconds until the next token,
-// at least 1.
+// DRAFT_VERSION_03 as Envoy 1.40 writes them: limit and remaining in whole
+// tokens, reset and retry-after in seconds, rounded up, until there is a token;
+// reset is 0 when there is one, retry-after at least 1.
 const (
 	limitHeader      = "x-ratelimit-limit"
 	remainingHeader  = "x-ratelimit-remaining"

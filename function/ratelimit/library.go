@@ -82,12 +82,12 @@ func (l limiter) wrap(next http.Handler) http.Handler {
 		h := w.Header()
 		h["X-Ratelimit-Limit"] = decimalValues(d.Limit)
 		h["X-Ratelimit-Remaining"] = decimalValues(d.Remaining)
-		h["X-Ratelimit-Reset"] = decimalValues(seconds(d.Reset))
+		h["X-Ratelimit-Reset"] = decimalValues(seconds(d.Next))
 		if d.Allowed {
 			next.ServeHTTP(w, r)
 			return
 		}
-		h["Retry-After"] = decimalValues(max(1, seconds(d.RetryAfter)))
+		h["Retry-After"] = decimalValues(max(1, seconds(d.Next)))
 		h.Set("Content-Type", "text/plain")
 		h["Content-Length"] = []string{strconv.Itoa(len(refusal))}
 		w.WriteHeader(http.StatusTooManyRequests)

@@ -16,6 +16,8 @@ func Function() function.Function {
 			Config: config,
 			Types:  []function.FilterType{{URL: typeURL, New: newFilter}},
 		},
+		Forecast: forecast,
+		Judge:    judge,
 		Without: map[study.Form]string{
 			study.FormLua:      "not built: the embedded data plane has no Lua, and Envoy's keeps a table per worker",
 			study.FormWasm:     "not built: needs a proxy-wasm module and a host for it",
