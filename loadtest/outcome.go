@@ -83,9 +83,11 @@ var outcomes = []struct {
 // testOutcomes offers one load to all behaviours at once: what one target does
 // must not show in another's samples.
 func testOutcomes(t *testing.T, g load.Generator) {
+	var servers []*server
 	var targets []load.Target
 	for _, o := range outcomes {
-		targets = append(targets, listen(t, o.answer).target(2, 64))
+		s := listen(t, o.answer)
+		servers, targets = append(servers, s), append(targets, s.target(2, 64))
 	}
 	session := open(t, g, load.Population{}, targets...)
 	const each = 15
@@ -108,8 +110,12 @@ func testOutcomes(t *testing.T, g load.Generator) {
 		}
 	}
 	for i, n := range counts {
+		name := outcomes[i].name
 		if n != each {
-			t.Errorf("%s: %d samples, want %d", outcomes[i].name, n, each)
+			t.Errorf("%s: %d samples, want %d", name, n, each)
+		}
+		if accepted, _ := servers[i].counts(); strings.HasPrefix(name, "says close") && accepted < each {
+			t.Errorf("%s: %d connections for %d requests", name, accepted, each)
 		}
 	}
 }

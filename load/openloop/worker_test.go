@@ -2,6 +2,7 @@ package openloop
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"runtime"
@@ -263,5 +264,30 @@ func TestPoolsAreTrimmedBetweenLoads(t *testing.T) {
 	}
 	if p := e.workers[0].pools[0]; p.open != 3 || p.connecting != 0 {
 		t.Errorf("%d connections, want 3", p.open)
+	}
+}
+
+func TestExpiredLeaveTheLine(t *testing.T) {
+	e := newTestEngine(t, serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }))
+	w := e.workers[0]
+	if _, err := e.deal(load.Load{Rate: 1e6, Each: 3}); err != nil {
+		t.Fatal(err)
+	}
+	w.timeout = time.Minute
+	for range w.samples { // one is written, two wait in line
+		w.dispatch(int32(w.next))
+		w.next++
+	}
+	if p := &w.pools[0]; p.queued != 2 {
+		t.Fatalf("%d in line, want 2", p.queued)
+	}
+	w.expire(time.Hour)
+	for i, s := range w.samples {
+		if s.Class != load.Timeout || (s.Written >= 0) != (i == 0) {
+			t.Errorf("sample %d: %+v", i, s)
+		}
+	}
+	if p := &w.pools[0]; p.queued != 0 || w.outstanding != 0 {
+		t.Errorf("%d in line, %d outstanding after all have expired", p.queued, w.outstanding)
 	}
 }
