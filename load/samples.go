@@ -86,7 +86,7 @@ func decodeSamples(r io.Reader) ([]Sample, error) {
 	if err := readSamplesName(in); err != nil {
 		return nil, err
 	}
-	count, err := binary.ReadUvarint(in)
+	count, err := in.uvarint()
 	if err != nil {
 		return nil, fmt.Errorf("the number of samples: %w", err)
 	}
@@ -144,7 +144,7 @@ func readSamplesName(in *summedReader) error {
 func readSample(in *summedReader, previous time.Duration) (Sample, error) {
 	var times [4]int64
 	for i := range times {
-		d, err := binary.ReadVarint(in)
+		d, err := in.varint()
 		if err != nil {
 			return Sample{}, err
 		}
@@ -154,7 +154,7 @@ func readSample(in *summedReader, previous time.Duration) (Sample, error) {
 	limits := [3]uint64{math.MaxUint32, math.MaxUint16, math.MaxUint16}
 	names := [3]string{"user", "target", "status"}
 	for i := range numbers {
-		n, err := binary.ReadUvarint(in)
+		n, err := in.uvarint()
 		if err != nil {
 			return Sample{}, err
 		}
@@ -188,10 +188,10 @@ type summedReader struct {
 
 func (r *summedReader) ReadByte() (byte, error) {
 	c, err := r.r.ReadByte()
-	if errors.Is(err, io.EOF) {
-		return 0, io.ErrUnexpectedEOF // an end inside a set is never a proper one
-	}
 	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // an end inside a set is never a proper one
+		}
 		return 0, err
 	}
 	if r.n == len(r.block) {
@@ -206,4 +206,28 @@ func (r *summedReader) sum() uint32 {
 	r.crc = crc32.Update(r.crc, castagnoli, r.block[:r.n])
 	r.n = 0
 	return r.crc
+}
+
+// uvarint is binary.ReadUvarint without its two dynamic calls for each byte.
+func (r *summedReader) uvarint() (uint64, error) {
+	n := uint64(0)
+	for shift := 0; shift < 7*binary.MaxVarintLen64; shift += 7 {
+		c, err := r.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if shift == 63 && c > 1 {
+			break
+		}
+		n |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return n, nil
+		}
+	}
+	return 0, errors.New("a number overflows 64 bits")
+}
+
+func (r *summedReader) varint() (int64, error) {
+	u, err := r.uvarint()
+	return int64(u>>1) ^ -int64(u&1), err
 }
