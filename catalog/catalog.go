@@ -80,8 +80,13 @@ func ImageHub(ctx context.Context, o imagehub.Options, ms []workload.Middleware,
 	return imagehub.Run(ctx, o, ms, ready)
 }
 
-// OpenStore opens the results in a data directory.
+// OpenStore opens the results in a data directory for a run; what is missing
+// is made.
 func OpenStore(ctx context.Context, dir string) (store.Store, error) { return sqlite.Open(ctx, dir) }
+
+// ReadStore opens the results in a data directory to read them; nothing is
+// made, and without results the error is store.ErrNothing.
+func ReadStore(ctx context.Context, dir string) (store.Store, error) { return sqlite.Read(ctx, dir) }
 
 // Bench is what a run needs: everything by name, and the place it stands.
 type Bench struct {

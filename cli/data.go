@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -57,7 +58,11 @@ func openStore(ctx context.Context, s State, flag string) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalog.OpenStore(ctx, dir)
+	st, err := catalog.ReadStore(ctx, dir)
+	if errors.Is(err, store.ErrNothing) {
+		return nil, input(err)
+	}
+	return st, err
 }
 
 func printReport(c *cobra.Command, r *report.Report, format string) error {

@@ -61,7 +61,8 @@ func TestImageHubIsEnforcedInEveryForm(t *testing.T) {
 
 // A load that would be refused is refused before anything starts.
 func TestPlanNearTheLimitIsRefused(t *testing.T) {
-	near := strings.Replace(hub, "count: 500", "count: 10", 1)
+	near := strings.Replace(hub, "weight: 10}", "weight: 1000000}", 1)
+	near = strings.Replace(near, "count: 500", "count: 20", 1)
 	for _, command := range []string{"plan", "run"} {
 		r := tare(t, t.TempDir(), command, write(t, near))
 		if r.code != 2 || !strings.Contains(r.err, "too near to the function's limits") || !strings.Contains(r.err, "use more users") {

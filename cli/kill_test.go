@@ -105,28 +105,44 @@ func TestInterruptKeepsWhatWasDone(t *testing.T) {
 	}
 }
 
-// After kill -9 at any moment nothing of tare is left, and what was finished is.
-func TestKillLeavesNothingBehind(t *testing.T) {
-	for i := range 5 {
-		dir, mark := t.TempDir(), fmt.Sprintf("kill-%d-%d", os.Getpid(), i)
-		tmp := t.TempDir()
-		long := strings.Replace(tiny, "blocks: 3", "blocks: 40", 1)
-		long = strings.Replace(long, "control_every: 2", "control_every: 1", 1)
-		c := command(t, dir, mark, "run", write(t, long))
-		c.Env = append(c.Env, "TMPDIR="+tmp)
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
+// After kill -9 or Ctrl-C at any moment nothing of tare is left to run after
+// 2 s, no temporary file stays, and what was finished can be read.
+func TestEndAtRandomMomentsLeavesNothingBehind(t *testing.T) {
+	long := strings.Replace(tiny, "blocks: 3", "blocks: 40", 1)
+	long = strings.Replace(long, "control_every: 2", "control_every: 1", 1)
+	study := write(t, long)
+	for i := range 20 {
+		signal, code := syscall.SIGKILL, -1
+		if i%2 == 1 {
+			signal, code = syscall.SIGINT, 130
 		}
-		at := time.NewTimer(time.Duration(rand.IntN(2500)) * time.Millisecond)
-		<-at.C
-		if err := c.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = c.Wait()
-		eventually(t, 2*time.Second, gone(t, mark))
-		if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
-			t.Errorf("temporary files are left: %v, %v", left, err)
-		}
+		moment := time.Duration(rand.IntN(3000)) * time.Millisecond
+		t.Run(fmt.Sprintf("%v after %v", signal, moment), func(t *testing.T) {
+			t.Parallel()
+			dir, tmp, mark := t.TempDir(), t.TempDir(), fmt.Sprintf("end-%d-%d", os.Getpid(), i)
+			c := command(t, dir, mark, "run", study)
+			c.Env = append(c.Env, "TMPDIR="+tmp)
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			at := time.NewTimer(moment)
+			<-at.C
+			if err := c.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Wait()
+			// A SIGINT before the program can catch it ends it without a code.
+			if got := c.ProcessState.ExitCode(); got != code && got != -1 {
+				t.Errorf("exit %d, want %d", got, code)
+			}
+			eventually(t, 2*time.Second, gone(t, mark))
+			if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+				t.Errorf("temporary files are left: %v, %v", left, err)
+			}
+			if r := tare(t, dir, "list"); r.code != 0 {
+				t.Errorf("list: exit %d, %s", r.code, r.err)
+			}
+		})
 	}
 }
 
@@ -210,4 +226,50 @@ func TestSecondRunIsRefusedAndNamesTheFirst(t *testing.T) {
 	}
 	_ = c.Wait()
 	eventually(t, 2*time.Second, gone(t, mark))
+}
+
+// A run that goes on with another program says so, in the result too.
+func TestResumeWarnsOfAnotherProgram(t *testing.T) {
+	dir, mark := t.TempDir(), fmt.Sprintf("other-%d", os.Getpid())
+	c, _ := startLong(t, dir, mark)
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	eventually(t, 2*time.Second, gone(t, mark))
+	text, err := os.ReadFile(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "tare")
+	if err := os.WriteFile(other, append(text, 0), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	again := command(t, dir, mark, "run", "--resume", "last")
+	again.Path = other
+	pipe, err := again.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Start(); err != nil {
+		t.Fatal(err)
+	}
+	before, warned := len(journal(t, dir).Journal), false
+	for lines := bufio.NewScanner(pipe); lines.Scan(); {
+		warned = warned || strings.Contains(lines.Text(), "warning: resumed from here on; the program changed")
+		if strings.Contains(lines.Text(), fmt.Sprintf("%d of 40 blocks", before+1)) {
+			break
+		}
+	}
+	if err := again.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, pipe)
+	_ = again.Wait()
+	if !warned {
+		t.Error("no warning on standard error")
+	}
+	if show := tare(t, dir, "show", "last"); !strings.Contains(show.out, "the program changed since the run began") {
+		t.Errorf("no warning in the result:\n%s", show.out)
+	}
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -124,19 +126,11 @@ func newList(s State) *cobra.Command {
 			if err := checkOutput(*output); err != nil {
 				return err
 			}
-			st, err := openStore(c.Context(), s, *data)
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			es, err := st.List(c.Context())
+			es, err := listed(c.Context(), s, *data)
 			if err != nil {
 				return err
 			}
 			if *output == asJSON {
-				if es == nil {
-					es = []store.Entry{}
-				}
 				return printJSON(c, es)
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -149,4 +143,17 @@ func newList(s State) *cobra.Command {
 	}
 	data, output = dataFlag(c), outputFlag(c)
 	return c
+}
+
+// listed is every kept result; a directory without any has none.
+func listed(ctx context.Context, s State, data string) ([]store.Entry, error) {
+	st, err := openStore(ctx, s, data)
+	if errors.Is(err, store.ErrNothing) {
+		return []store.Entry{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	return st.List(ctx)
 }

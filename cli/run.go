@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,6 +100,7 @@ type runner struct {
 	command *cobra.Command
 	data    string
 	output  string
+	notes   []string       // for the first block that is run
 	final   *report.Report // what was reported
 }
 
@@ -165,35 +167,40 @@ func (r *runner) experiment(plan *study.Plan) (experiment.Experiment, error) {
 		Environment: measure.ReadEnvironment(), Program: p, Command: append([]string{"tare"}, r.state.Args...)}, nil
 }
 
+// resume goes on with an experiment: what was kept is read again once the data
+// directory is held, so that nobody adds to it meanwhile.
 func (r *runner) resume(ctx context.Context, name string) error {
 	dir, err := dataDir(r.state, r.data)
 	if err != nil {
 		return err
 	}
+	entry, err := r.find(ctx, name)
+	if err != nil {
+		return err
+	}
+	lock, err := store.Acquire(dir, entry.ID, entry.Study)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
 	st, err := catalog.OpenStore(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	id, err := st.Resolve(ctx, name)
-	if err != nil {
-		return input(err)
-	}
-	rec, err := st.Load(ctx, id)
+	rec, err := st.Load(ctx, entry.ID)
 	if err != nil {
 		return err
-	}
-	if rec.State == experiment.Done {
-		return inputf("resume %s: it is done; see tare show %s", id, id)
 	}
 	e := rec.Experiment
-	lock, err := store.Acquire(dir, id, e.Plan.Study.Name)
-	if err != nil {
+	if rec.State == experiment.Done {
+		return inputf("resume %s: it is done; see tare show %s", e.ID, e.ID)
+	}
+	if r.notes, err = changes(e); err != nil {
 		return err
 	}
-	defer lock.Release()
-	if err := r.warnChanged(e); err != nil {
-		return err
+	for _, n := range r.notes {
+		fmt.Fprintln(r.command.ErrOrStderr(), "warning:", n)
 	}
 	return r.with(ctx, &e.Plan, func(a *experiment.Apparatus, b *catalog.Bench, _ string) error {
 		if err := st.Begin(ctx, e); err != nil {
@@ -203,23 +210,43 @@ func (r *runner) resume(ctx context.Context, name string) error {
 	})
 }
 
-// warnChanged says what is not as it was when the run began.
-func (r *runner) warnChanged(e experiment.Experiment) error {
+// find looks an experiment up by what the user calls it.
+func (r *runner) find(ctx context.Context, name string) (store.Entry, error) {
+	st, err := openStore(ctx, r.state, r.data)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	defer st.Close()
+	entries, err := st.List(ctx)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	id, err := store.Resolve(entries, name)
+	if err != nil {
+		return store.Entry{}, input(err)
+	}
+	return entries[slices.IndexFunc(entries, func(e store.Entry) bool { return e.ID == id })], nil
+}
+
+// changes lists what is not as it was when the experiment began.
+func changes(e experiment.Experiment) ([]string, error) {
 	now, err := program()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	env := measure.ReadEnvironment()
-	warn := func(what, was, is string) {
-		if was != is {
-			fmt.Fprintf(r.command.ErrOrStderr(), "warning: the %s changed since the run began: %s, now %s; its blocks may not be comparable\n", what, was, is)
+	var notes []string
+	for _, c := range []struct{ what, was, is string }{
+		{"program", e.Program.SHA256, now.SHA256},
+		{"CPU", e.Environment.CPU, env.CPU},
+		{"number of cores", fmt.Sprint(e.Environment.Cores), fmt.Sprint(env.Cores)},
+		{"kernel", e.Environment.Kernel, env.Kernel},
+	} {
+		if c.was != c.is {
+			notes = append(notes, fmt.Sprintf("resumed from here on; the %s changed since the run began: %s, now %s; the blocks before and after may not be comparable", c.what, c.was, c.is))
 		}
 	}
-	warn("program", e.Program.SHA256, now.SHA256)
-	warn("CPU", e.Environment.CPU, env.CPU)
-	warn("number of cores", fmt.Sprint(e.Environment.Cores), fmt.Sprint(env.Cores))
-	warn("kernel", e.Environment.Kernel, env.Kernel)
-	return nil
+	return notes, nil
 }
 
 // carryOut runs and reports.
@@ -227,7 +254,7 @@ func (r *runner) carryOut(ctx context.Context, st store.Store, e experiment.Expe
 	errOut := r.command.ErrOrStderr()
 	fmt.Fprintf(errOut, "%s: %d treatments, %d blocks, about %s; kept as %s\n", e.Plan.Study.Name, len(e.Plan.Study.Treatments), len(e.Plan.Blocks), seconds(e.Plan.Expected), e.ID)
 	p := newProgress(errOut, &e.Plan.Study)
-	run := experiment.Runner{Testbed: b.Testbed, Journal: st, Progress: p.event}
+	run := experiment.Runner{Testbed: b.Testbed, Journal: st, Progress: p.event, Notes: r.notes}
 	out, err := run.Run(ctx, e.ID, a, done)
 	p.end()
 	rep, rerr := report.New(e, out.State, out.Blocks)

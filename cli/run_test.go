@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // shownReport is the part of the JSON that the tests look at.
@@ -74,7 +76,7 @@ func TestRunWeighsAndKeeps(t *testing.T) {
 		}
 	}
 	if again := tare(t, dir, "report", "last", "-o", "json"); again.out != run.out {
-		t.Error("the kept result reports otherwise than the run did")
+		t.Errorf("the kept result reports otherwise than the run did:\n%s", cmp.Diff(run.out, again.out))
 	}
 	show := decode(t, tare(t, dir, "show", "last", "-o", "json").out)
 	if len(show.Journal) != 3+r.Voids || show.Journal[0].SHA256 == "" || show.Journal[0].BlockID == "" {
@@ -111,9 +113,9 @@ func TestWrongInputIsNamed(t *testing.T) {
 		{"form that the plane lacks", []string{"run", write(t, strings.Replace(hub, "form: native", "form: wasm", 1))}, "form wasm cannot be placed yet"},
 		{"no time", []string{"run", write(t, tiny), "--time", "-3s"}, "--time"},
 		{"output", []string{"run", write(t, tiny), "-o", "xml"}, "known: table, json"},
-		{"unknown result", []string{"show", "nothing"}, "nothing"},
+		{"unknown result", []string{"show", "nothing"}, "no experiment is kept here"},
 		{"public target", []string{"load", "http://8.8.8.8/"}, "private"},
-		{"nothing to resume", []string{"run", "--resume", "last"}, "last"},
+		{"nothing to resume", []string{"run", "--resume", "last"}, "no experiment is kept here"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := tare(t, t.TempDir(), c.args...)

@@ -95,8 +95,9 @@ func (a *Apparatus) populate() error {
 	users := []workload.User{}
 	weights := []float64{}
 	if u := a.Plan.Study.Load.Users; u != nil {
-		for _, g := range u.Mix {
-			for range int(float64(g.Share)*float64(u.Count) + 0.5) {
+		sizes := u.Sizes()
+		for i, g := range u.Mix {
+			for range sizes[i] {
 				a.groups[g.Subscription] = append(a.groups[g.Subscription], len(users))
 				users = append(users, workload.User{Name: fmt.Sprintf("user-%05d", len(users)), Subscription: g.Subscription})
 				weights = append(weights, g.Weight)
@@ -137,6 +138,8 @@ func (a *Apparatus) topology(i int, c Catalog) (testbed.Topology, error) {
 			t.Proxy, t.DataPlane = routerProxy(), s.DataPlane
 		case step.Control == study.Token:
 			err = a.addTokenCheck(j, &t, c)
+		case step.Control == study.Noop:
+			err = s.Errorf(fmt.Sprintf("$.treatments[%d].control", j), "there is no filter in form %s that does nothing", step.Form)
 		case step.Form != "":
 			err = a.place(j, &t, c)
 		case !step.Workload.IsZero():

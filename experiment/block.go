@@ -42,17 +42,39 @@ func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, h
 		return s.block, fmt.Errorf("bring up block %d: %w", plan.Index, err)
 	}
 	defer func() { err = errors.Join(err, s.up.Down()) }()
-	if s.session, err = a.Generator.Open(ctx, a.targets(s.up), a.Population); err != nil {
-		return s.block, fmt.Errorf("start generator %s for block %d: %w", a.Generator.Name(), plan.Index, err)
+	if err = s.offer(ctx); err == nil || ctx.Err() != nil {
+		return s.block, err
 	}
-	defer func() { err = errors.Join(err, s.session.Close()) }()
-	s.ps = processes(s.up, len(a.Topologies), s.session)
-	err = s.run(ctx)
-	if died := s.up.Err(); died != nil {
+	if died := s.died(); died != nil {
 		s.block.Void = died.Error()
 		return s.block, nil
 	}
 	return s.block, err
+}
+
+// deathNotice is how long after an error it may take to learn that a process
+// has ended: its sockets close before it can be waited for.
+const deathNotice = 500 * time.Millisecond
+
+// died returns why a process of the block ended, if one did.
+func (s *stage) died() error {
+	t := time.NewTimer(deathNotice)
+	defer t.Stop()
+	select {
+	case <-s.up.Died():
+	case <-t.C:
+	}
+	return s.up.Err()
+}
+
+// offer opens the generator and runs the phases.
+func (s *stage) offer(ctx context.Context) (err error) {
+	if s.session, err = s.Generator.Open(ctx, s.targets(s.up), s.Population); err != nil {
+		return fmt.Errorf("start generator %s for block %d: %w", s.Generator.Name(), s.plan.Index, err)
+	}
+	defer func() { err = errors.Join(err, s.session.Close()) }()
+	s.ps = processes(s.up, len(s.Topologies), s.session)
+	return s.run(ctx)
 }
 
 func (s *stage) run(ctx context.Context) error {

@@ -83,8 +83,8 @@ func (an *Analysis) warn(p *study.Plan, blocks []*Block) {
 	if p.Screening || an.Blocks < study.MinBlocks {
 		add("screening: %d blocks; verdicts need at least %d", an.Blocks, study.MinBlocks)
 	}
-	for e, g := range an.AA {
-		if !g.Inside {
+	for _, e := range []Endpoint{P50, CPU} {
+		if g, ok := an.AA[e]; ok && !g.Inside {
 			add("noise floor too high for this margin: identical treatments differ by %.2f to %.2f µs by %s, the margin is %.2f µs", g.Low, g.High, e, g.Margin)
 		}
 	}

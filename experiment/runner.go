@@ -17,6 +17,8 @@ type Runner struct {
 	Journal Journal
 	// Progress, if set, is told what happens, from the goroutine that runs.
 	Progress func(Event)
+	// Notes are kept as warnings of the first block that is run.
+	Notes []string
 }
 
 // Event is one step of a run.
@@ -49,7 +51,7 @@ const stopTimeout = 10 * time.Second
 // have been begun in the journal. On cancellation the block under way is given
 // up, all else is kept, and the error is ctx's.
 func (r *Runner) Run(ctx context.Context, id string, a *Apparatus, done []Block) (Outcome, error) {
-	c := &course{Runner: r, Apparatus: a, id: id, began: time.Now(), blocks: done}
+	c := &course{Runner: r, Apparatus: a, id: id, began: time.Now(), blocks: done, notes: r.Notes}
 	for _, b := range done {
 		c.before += b.Took
 	}
@@ -74,6 +76,7 @@ type course struct {
 	began  time.Time
 	before time.Duration // spent in earlier sittings
 	blocks []Block
+	notes  []string // not yet kept
 	enough bool
 }
 
@@ -174,9 +177,11 @@ func (c *course) untilItCounts(ctx context.Context, plan study.Block) error {
 func (c *course) keep(ctx context.Context, b Block) error {
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
+	b.Warnings = append(b.Warnings, c.notes...)
 	if err := c.Journal.Append(keep, c.id, b); err != nil {
 		return err
 	}
+	c.notes = nil
 	c.blocks = append(c.blocks, b)
 	an, err := Analyse(c.Plan, c.blocks)
 	if err != nil && !errors.Is(err, ErrNoBlocks) {

@@ -14,11 +14,11 @@ import (
 // by sampling at the tick: a difference is good to about 1 % over some
 // seconds, and worthless over some milliseconds.
 type HostCPU struct {
-	Busy       time.Duration // user, nice, system and interrupts
-	Interrupts time.Duration // hard and soft; a part of Busy
-	Idle       time.Duration
-	IOWait     time.Duration // idle with a disk request under way
-	Steal      time.Duration // wanted, but the hypervisor ran something else
+	Busy       time.Duration `json:"busy"`       // user, nice, system and interrupts
+	Interrupts time.Duration `json:"interrupts"` // hard and soft; a part of Busy
+	Idle       time.Duration `json:"idle"`
+	IOWait     time.Duration `json:"iowait"` // idle with a disk request under way
+	Steal      time.Duration `json:"steal"`  // wanted, but the hypervisor ran something else
 }
 
 // Sub returns the time spent from before to h.
