@@ -139,7 +139,7 @@ func (c *course) meanBlock() time.Duration {
 // untilItCounts repeats a block until it is not void, or until the share of
 // voids is used up: then it counts as it is, stamped.
 func (c *course) untilItCounts(ctx context.Context, plan study.Block) error {
-	rule := stat.DefaultVoidRule()
+	rule := stat.VoidRule(c.Plan.Rule.Voids)
 	attempt, voids := 1, 0
 	for _, b := range c.blocks {
 		if b.Void != "" {

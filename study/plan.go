@@ -29,6 +29,15 @@ type Rule struct {
 	First int     `json:"first"` // blocks before the first look
 	Every int     `json:"every"` // blocks between looks
 	Level float64 `json:"level"`
+	// Voids says which blocks do not count.
+	Voids VoidRule `json:"voids"`
+}
+
+// VoidRule says what befalls a block that does not count (method.md §3).
+type VoidRule struct {
+	MaxShare float64 `json:"max_share"` // of the planned blocks that may be void
+	Steal    float64 `json:"steal"`     // share of the processors' time taken by the host's other guests
+	Lateness float64 `json:"lateness"`  // share of the margin by which lateness may differ between treatments
 }
 
 // Block is one replicate: every treatment on fresh processes.
@@ -85,14 +94,17 @@ const warmupRate = 1000
 // Options change a plan from outside the study file.
 type Options struct {
 	Seed  uint64        // 0: derived from the study
-	Time  time.Duration // 0: the study's
+	Time  time.Duration // 0: the study's time, or its blocks
 	Quick bool          // 5 short blocks, stamped screening
 }
 
 // MakePlan plans a study.
 func MakePlan(s Study, o Options) (*Plan, error) {
 	if o.Time != 0 {
-		s.Design.Time = o.Time
+		if o.Time < minTime || o.Time > maxTime {
+			return nil, fmt.Errorf("plan %s: the time %v is not between %v and %v", s.Name, o.Time, minTime, maxTime)
+		}
+		s.Design.Time, s.Design.Blocks = o.Time, 0
 	}
 	if o.Quick {
 		s.Design.Blocks = quickBlocks
@@ -121,7 +133,7 @@ func MakePlan(s Study, o Options) (*Plan, error) {
 // rule: a run that may stop early looks at its data more than once, and pays
 // for it with a 96 % interval inside (method.md §1).
 func rule(d Design) Rule {
-	r := Rule{Stop: d.Stop, First: MinBlocks, Every: 2, Level: 0.95}
+	r := Rule{Stop: d.Stop, First: MinBlocks, Every: 2, Level: 0.95, Voids: VoidRule{MaxShare: 0.20, Steal: 0.10, Lateness: 0.25}}
 	if d.Stop == StopWidth {
 		r.Level = 0.96
 	}
@@ -216,13 +228,17 @@ func (p *Plan) phases(control bool) []Phase {
 			Phase{Kind: Solo, Targets: []int{p.ControlBaseline()}, Rate: total, Duration: s.Design.Solo},
 			Phase{Kind: Solo, Heaviest: true, Rate: total, Duration: s.Design.Solo})
 	}
-	if e := s.Enforcement; e != nil {
-		targets := p.Enforced()
-		each := p.OverUsers()*e.Requests + int(float64(s.Load.Rate)*e.Duration.Seconds())
-		ps = append(ps, Phase{Kind: Enforce, Targets: targets, Each: each, Duration: e.Duration,
-			Rate: float64(each*len(targets)) / e.Duration.Seconds()})
+	if s.Enforcement != nil {
+		ps = append(ps, s.enforcePhase())
 	}
 	return ps
+}
+
+func (s *Study) enforcePhase() Phase {
+	e, targets := s.Enforcement, s.Enforced()
+	each := s.OverUsers()*e.Requests + int(float64(s.Load.Rate)*e.Duration.Seconds())
+	return Phase{Kind: Enforce, Targets: targets, Each: each, Duration: e.Duration,
+		Rate: float64(each*len(targets)) / e.Duration.Seconds()}
 }
 
 func (p *Plan) all() []int {
@@ -245,20 +261,9 @@ func (p *Plan) ControlBaseline() int {
 }
 
 // Enforced lists the treatments that carry the study's function.
-func (p *Plan) Enforced() []int {
-	var is []int
-	for i, t := range p.Study.Treatments {
-		if t.Form != "" && t.Control == "" {
-			is = append(is, i)
-		}
-	}
-	return is
-}
+func (p *Plan) Enforced() []int { return p.Study.Enforced() }
 
 // OverUsers is how many users go over their limit in the enforcement phase.
-func (p *Plan) OverUsers() int {
-	e := p.Study.Enforcement
-	return max(1, int(float64(e.Share)*float64(p.Study.Load.Users.Count)+0.5))
-}
+func (p *Plan) OverUsers() int { return p.Study.OverUsers() }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -54,6 +54,15 @@ func (p *Percent) UnmarshalText(text []byte) error {
 // MarshalText writes the share in percent.
 func (p Percent) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
+// String writes the percentage that is read back as the same share: a plan that
+// is kept and taken up again must draw the same users.
 func (p Percent) String() string {
-	return strconv.FormatFloat(float64(p)*100, 'g', -1, 64) + "%"
+	n := float64(p) * 100
+	for _, near := range []float64{n, math.Nextafter(n, 0), math.Nextafter(n, 101)} {
+		if near/100 == float64(p) {
+			n = near
+			break
+		}
+	}
+	return strconv.FormatFloat(n, 'g', -1, 64) + "%"
 }

@@ -9,6 +9,7 @@
 package study
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -156,12 +157,54 @@ func (s *Study) Ladder(i int) []int {
 	return steps
 }
 
+// has reports whether a control is on the ladder of treatment i.
+func (s *Study) has(i int, c Control) bool {
+	return slices.ContainsFunc(s.Ladder(i), func(j int) bool { return s.Treatments[j].Control == c })
+}
+
 // OnMesh reports whether treatment i stands behind a proxy.
-func (s *Study) OnMesh(i int) bool {
-	return slices.ContainsFunc(s.Ladder(i), func(j int) bool {
-		t := s.Treatments[j]
-		return t.Control == Router || t.Control == Token
-	})
+func (s *Study) OnMesh(i int) bool { return s.has(i, Router) || s.has(i, Token) }
+
+// Enforced lists the treatments that carry the study's function: by their own
+// form, or by that of what they are built on.
+func (s *Study) Enforced() []int {
+	var is []int
+	for i := range s.Treatments {
+		carries := func(j int) bool { return s.Treatments[j].Form != "" && s.Treatments[j].Control == "" }
+		if slices.ContainsFunc(s.Ladder(i), carries) {
+			is = append(is, i)
+		}
+	}
+	return is
+}
+
+// OverUsers is how many users go over their limit in the enforcement phase; 0
+// without one.
+func (s *Study) OverUsers() int {
+	if s.Enforcement == nil || s.Load.Users == nil {
+		return 0
+	}
+	return max(1, int(float64(s.Enforcement.Share)*float64(s.Load.Users.Count)+0.5))
+}
+
+// Sizes is how many users each group of the mix has. They add up to Count: the
+// users that rounding down leaves over go to the groups with the largest
+// remainders, the earlier of equals first.
+func (u *Users) Sizes() []int {
+	sizes, order := make([]int, len(u.Mix)), make([]int, len(u.Mix))
+	rest := make([]float64, len(u.Mix))
+	left := u.Count
+	for i, g := range u.Mix {
+		exact := float64(g.Share) * float64(u.Count)
+		sizes[i] = int(exact + 1e-6) // a product such as 0.07·100 falls short of its whole number
+		rest[i], order[i] = exact-float64(sizes[i]), i
+		left -= sizes[i]
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rest[b], rest[a]) })
+	for _, i := range order[:max(0, min(left, len(order)))] {
+		sizes[i]++
+	}
+	return sizes
 }
 
 // FormOf returns the form that treatment i realises: its own, or for a no-op

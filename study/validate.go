@@ -72,8 +72,11 @@ func (s *Study) checkHead() error {
 }
 
 // maxRate is per treatment: above it a generator on one machine is the subject
-// of the measurement.
-const maxRate = 200_000
+// of the measurement. maxTotal is what one schedule accepts (load.MaxRate).
+const (
+	maxRate  = 200_000
+	maxTotal = 1_000_000
+)
 
 func (s *Study) checkLoad() error {
 	l := s.Load
@@ -83,11 +86,17 @@ func (s *Study) checkLoad() error {
 	if r := float64(l.Rate); !(r >= 1 && r <= maxRate) {
 		return s.Errorf("$.load.rate", "rate %v: want 1/s to %d/s for each treatment", l.Rate, maxRate)
 	}
+	if total := float64(l.Rate) * float64(len(s.Treatments)); total > maxTotal {
+		return s.Errorf("$.load.rate", "rate %v for each of %d treatments is %.0f/s in all: want at most %d/s", l.Rate, len(s.Treatments), total, maxTotal)
+	}
 	if l.Connections < 1 || l.Connections > 1000 {
 		return s.Errorf("$.load.connections", "%d connections: want 1 to 1000 for each treatment", l.Connections)
 	}
 	return s.checkUsers()
 }
+
+// maxWeight keeps the sum of all users' weights a finite number.
+const maxWeight = 1e12
 
 func (s *Study) checkUsers() error {
 	u := s.Load.Users
@@ -99,14 +108,19 @@ func (s *Study) checkUsers() error {
 	}
 	var share, weight float64
 	for i, g := range u.Mix {
-		if !(g.Weight >= 0) || math.IsInf(g.Weight, 0) {
-			return s.Errorf(fmt.Sprintf("$.load.users.mix[%d].weight", i), "weight %v: want a number of at least 0", g.Weight)
+		if !(g.Weight >= 0 && g.Weight <= maxWeight) {
+			return s.Errorf(fmt.Sprintf("$.load.users.mix[%d].weight", i), "weight %v: want a number from 0 to %g", g.Weight, float64(maxWeight))
 		}
 		share += float64(g.Share)
 		weight += g.Weight * float64(g.Share)
 	}
 	if math.Abs(share-1) > 1e-9 {
-		return s.Errorf("$.load.users.mix", "the shares add up to %v, not to 100%%", Percent(share))
+		return s.Errorf("$.load.users.mix", "the shares add up to %.6g%%, not to 100%%", 100*share)
+	}
+	for i, n := range u.Sizes() {
+		if n == 0 {
+			return s.Errorf(fmt.Sprintf("$.load.users.mix[%d].share", i), "%v of %d users is nobody", u.Mix[i].Share, u.Count)
+		}
 	}
 	if weight == 0 {
 		return s.Errorf("$.load.users.mix", "every group has weight 0: nobody would send a request")
@@ -142,16 +156,13 @@ func (s *Study) checkTreatments() error {
 			return err
 		}
 	}
-	return nil
+	return s.checkCopies()
 }
 
 // checkStep holds a treatment to the rule that it is its baseline plus one thing.
 func (s *Study) checkStep(i int, t Treatment, at func(string) string) error {
 	if t.Baseline == "" {
-		if t.Control != Direct && t.Control != Router {
-			return s.Errorf(at("name"), "treatment %q has no baseline; only control: direct or control: router can stand without one", t.Name)
-		}
-		return nil
+		return s.checkRoot(t, at)
 	}
 	if b := s.Index(t.Baseline); b < 0 || b >= i {
 		return s.Errorf(at("baseline"), "baseline %q of treatment %q is not a treatment above it (those are: %s)", t.Baseline, t.Name, s.namesBefore(i))
@@ -163,18 +174,60 @@ func (s *Study) checkStep(i int, t Treatment, at func(string) string) error {
 		}
 	}
 	switch {
+	case t.Control == Noop && t.Form == "":
+		return s.Errorf(at("control"), "control: noop needs the form that it copies")
 	case things != 1:
 		return s.Errorf(at("name"), "treatment %q must differ from its baseline by exactly one of control, form, workload", t.Name)
 	case t.Control == Direct:
 		return s.Errorf(at("control"), "control: direct stands without a baseline")
-	case t.Control == Noop && t.Form == "":
-		return s.Errorf(at("control"), "control: noop needs the form that it copies")
-	case t.Form != "" && t.Control != Noop && s.Function == nil:
+	case t.Control == Router && s.OnMesh(s.Index(t.Baseline)), t.Control == Token && s.has(s.Index(t.Baseline), Token):
+		return s.Errorf(at("control"), "baseline %q has a control: %s already", t.Baseline, t.Control)
+	}
+	return s.checkForm(i, t, at)
+}
+
+// checkRoot: what nothing is compared to differs from nothing.
+func (s *Study) checkRoot(t Treatment, at func(string) string) error {
+	switch {
+	case t.Control != Direct && t.Control != Router:
+		return s.Errorf(at("name"), "treatment %q has no baseline; only control: direct or control: router can stand without one", t.Name)
+	case t.Form != "":
+		return s.Errorf(at("form"), "treatment %q has no baseline to add form %s to", t.Name, t.Form)
+	case t.Site != "":
+		return s.Errorf(at("site"), "treatment %q has no form that could run at site %s", t.Name, t.Site)
+	case !t.Workload.IsZero():
+		return s.Errorf(at("workload"), "treatment %q has no baseline; write its parameters in the study's workload: {params: …}", t.Name)
+	}
+	return nil
+}
+
+func (s *Study) checkForm(i int, t Treatment, at func(string) string) error {
+	switch {
+	case t.Form == "" && t.Site != "":
+		return s.Errorf(at("site"), "treatment %q has no form that could run at site %s", t.Name, t.Site)
+	case t.Form == "":
+		return nil
+	case s.Function == nil:
 		return s.Errorf(at("form"), "treatment %q has a form, but the study names no function", t.Name)
-	case t.Form == FormLibrary && t.Site != SiteService, t.Form != "" && t.Form != FormLibrary && t.Site == SiteService:
+	case (t.Form == FormLibrary) != (t.Site == SiteService):
 		return s.Errorf(at("site"), "form %s cannot run at site %s", t.Form, t.Site)
-	case t.Form != "" && t.Site == SiteServer && !s.OnMesh(i):
+	case t.Site == SiteServer && !s.OnMesh(i):
 		return s.Errorf(at("form"), "form %s runs in a proxy, and the baseline %q has none; put it on one with a router", t.Form, t.Baseline)
+	}
+	return nil
+}
+
+// checkCopies: the gate is one A/A copy; a second would be started and never looked at.
+func (s *Study) checkCopies() error {
+	first := ""
+	for i, t := range s.Treatments {
+		if t.Control != AA {
+			continue
+		}
+		if first != "" {
+			return s.Errorf(fmt.Sprintf("$.treatments[%d].control", i), "a study has one A/A copy, and %q is it", first)
+		}
+		first = t.Name
 	}
 	return nil
 }
@@ -209,6 +262,12 @@ const (
 	StopFixed   = "fixed"
 )
 
+// The bounds of the time of a run.
+const (
+	minTime = time.Second
+	maxTime = 24 * time.Hour
+)
+
 func (s *Study) checkDesign() error {
 	d := s.Design
 	if err := known(s, "$.design.name", "design", d.Name, []string{Interleaved, DesignAA}); err != nil {
@@ -222,7 +281,7 @@ func (s *Study) checkDesign() error {
 		v        time.Duration
 		min, max time.Duration
 	}{
-		{"$.design.time", d.Time, time.Second, 24 * time.Hour},
+		{"$.design.time", d.Time, minTime, maxTime},
 		{"$.design.idle", d.Idle, 50 * time.Millisecond, time.Minute},
 		{"$.design.latency", d.Latency, 100 * time.Millisecond, time.Hour},
 		{"$.design.solo", d.Solo, 100 * time.Millisecond, time.Hour},
@@ -234,8 +293,27 @@ func (s *Study) checkDesign() error {
 	if d.Warmup < 1 || d.Warmup > 1_000_000 {
 		return s.Errorf("$.design.warmup", "%d requests: want 1 to 1000000 for each treatment", d.Warmup)
 	}
+	if d.ControlEvery != -1 && (d.ControlEvery < 2 || d.ControlEvery > 10_000) {
+		return s.Errorf("$.design.control_every", "%d: want 2 to 10000, or -1 for never (which treatment is the heaviest is known after a block)", d.ControlEvery)
+	}
 	if d.Blocks < 0 || d.Blocks > 10_000 {
 		return s.Errorf("$.design.blocks", "%d blocks: want 1 to 10000, or none to fill the time", d.Blocks)
+	}
+	if d.Name == DesignAA {
+		return s.checkArms()
+	}
+	return nil
+}
+
+// checkArms: the design aa pairs identical arms, so all must be the same root.
+func (s *Study) checkArms() error {
+	if len(s.Treatments)%2 != 0 {
+		return s.Errorf("$.treatments", "design aa compares pairs, and %d arms do not pair", len(s.Treatments))
+	}
+	for i, t := range s.Treatments {
+		if t.Baseline != "" || t.Control != s.Treatments[0].Control {
+			return s.Errorf(fmt.Sprintf("$.treatments[%d].name", i), "design aa needs identical arms, and %q is not as %q", t.Name, s.Treatments[0].Name)
+		}
 	}
 	return nil
 }
@@ -248,14 +326,28 @@ func (s *Study) checkEnforcement() error {
 	if s.Function == nil || s.Load.Users == nil {
 		return s.Errorf("$.enforcement", "enforcement needs a function and users")
 	}
-	if !slices.ContainsFunc(s.Load.Users.Mix, func(g Group) bool { return g.Subscription == e.Subscription }) {
+	sizes := s.Load.Users.Sizes()
+	members := 0
+	for i, g := range s.Load.Users.Mix {
+		if g.Subscription == e.Subscription {
+			members += sizes[i]
+		}
+	}
+	enforced := s.Enforced()
+	switch {
+	case len(enforced) == 0:
+		return s.Errorf("$.enforcement", "no treatment carries the function: nothing would be enforced")
+	case members == 0:
 		return s.Errorf("$.enforcement.subscription", "no group of users has subscription %q", e.Subscription)
-	}
-	if e.Share <= 0 || e.Requests < 1 || e.Requests > 10_000 {
+	case e.Share <= 0 || e.Requests < 1 || e.Requests > 10_000:
 		return s.Errorf("$.enforcement", "want a share above 0%% and 1 to 10000 requests")
-	}
-	if e.Duration < 100*time.Millisecond || e.Duration > time.Hour {
+	case s.OverUsers() > members:
+		return s.Errorf("$.enforcement.share", "%v of all users are %d, and only %d have subscription %q", e.Share, s.OverUsers(), members, e.Subscription)
+	case e.Duration < 100*time.Millisecond || e.Duration > time.Hour:
 		return s.Errorf("$.enforcement.duration", "%v is not between 100ms and 1h", e.Duration)
+	}
+	if p := s.enforcePhase(); p.Rate > maxTotal {
+		return s.Errorf("$.enforcement", "%d requests to each of %d treatments in %v are %.0f/s: want at most %d/s", p.Each, len(enforced), e.Duration, p.Rate, maxTotal)
 	}
 	return nil
 }
