@@ -243,6 +243,7 @@ func TestFilters(t *testing.T) {
 		got = [4]string{string(x.Method()), string(x.Path()), string(token), fmt.Sprint(ok)}
 		x.RemoveHeader("x-user")
 		x.SetHeader("x-user", []byte("ann"))
+		x.SetHeader("x-twice", []byte("once"))
 		x.AddResponseHeader("x-left", []byte("3"))
 		return true
 	})
@@ -268,13 +269,13 @@ func TestFilters(t *testing.T) {
 	_, addr := run(t, envoyLimits, []function.Filter{first, second}, l.Addr().String())
 	c := dial(t, addr)
 	// Connection names x-user, which must not drop the filter's own.
-	write(t, c, "GET /p?q HTTP/1.1\r\nHost: a\r\nX-TOKEN: t\r\nX-User: root\r\nx-user: admin\r\nConnection: x-user\r\n\r\n")
+	write(t, c, "GET /p?q HTTP/1.1\r\nHost: a\r\nX-TOKEN: t\r\nX-User: root\r\nx-user: admin\r\nX-Twice: 1\r\nx-twice: 2\r\nConnection: x-user\r\n\r\n")
 	u, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer u.Close()
-	want(t, u, "GET /p?q HTTP/1.1\r\nhost: a\r\nX-TOKEN: t\r\nx-user: ann\r\n\r\n")
+	want(t, u, "GET /p?q HTTP/1.1\r\nhost: a\r\nX-TOKEN: t\r\nx-user: ann\r\nx-twice: once\r\n\r\n")
 	write(t, u, okay)
 	want(t, c, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-left: 3\r\n\r\nok")
 	if diff := cmp.Diff([4]string{"GET", "/p?q", "t", "true"}, got); diff != "" {

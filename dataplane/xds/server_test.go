@@ -218,6 +218,40 @@ func TestRefusalGoesBack(t *testing.T) {
 	}
 }
 
+// A refusal of what has been replaced meanwhile says nothing of what replaced it.
+func TestLateRefusal(t *testing.T) {
+	s := newServer(t)
+	p := connect(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := set(ctx, s, whole(t))
+	var late *discoveryv3.DeltaDiscoveryRequest
+	for range 4 {
+		r, err := p.stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: r.GetTypeUrl(), ResponseNonce: r.GetNonce()}
+		if r.GetTypeUrl() == resource.ListenerType {
+			a.ErrorDetail = &rpcstatus.Status{Code: 3, Message: "late"}
+			late = a
+			continue
+		}
+		p.send(a)
+	}
+	owes(t, s, "not acknowledged: Listener")
+	cancel()
+	if err := result(t, done); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	done = set(t.Context(), s, whole(t))
+	p.answer(3, nil) // the listener follows when the earlier one is answered
+	p.send(late)
+	p.answer(1, nil)
+	if err := result(t, done); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRemoval(t *testing.T) {
 	s := newServer(t)
 	p := connect(t, s)

@@ -36,6 +36,7 @@ var refusedChunks = []struct {
 	{"a size with a sign", "+1\r\na\r\n", ErrChunkSize},
 	{"a size with a prefix", "0x1\r\na\r\n", ErrChunkSize},
 	{"a size that overflows", "10000000000000001\r\n", ErrChunkSize},
+	{"a size that is negative as a number of 64 bits", "8000000000000000\r\n", ErrChunkSize},
 	{"a size of many zeros", "00000000000000001\r\n", ErrChunkSize},
 	{"a space after the size", "1 \r\na\r\n", ErrChunkSize},
 	{"a space before the size", " 1\r\na\r\n", ErrChunkSize},
