@@ -128,10 +128,12 @@ func (l *ledger) overdraft() error {
 	ends := slices.Clone(l.allowed)
 	slices.SortFunc(ends, func(a, b span) int { return cmp.Compare(a.to, b.to) })
 	tree := newMaxTree(len(begins), func(i int) int64 { return l.limit.gain * begins[i].from })
+	last := 0
 	for _, s := range ends {
 		reach, _ := slices.BinarySearchFunc(begins, s.from+1, func(b span, from int64) int { return cmp.Compare(b.from, from) })
 		tree.add(reach, l.limit.token)
-		if tree.max() > l.limit.full+l.limit.gain*s.to {
+		// Beginnings after the last one counted hold nothing yet.
+		if last = max(last, reach); tree.max(last) > l.limit.full+l.limit.gain*s.to {
 			return l.describe(begins, s.to)
 		}
 	}

@@ -97,11 +97,13 @@ func newLimit(capacity, fill int64, interval time.Duration) (limit, error) {
 	}
 	d := gcd(fill, int64(interval))
 	l := limit{tokens: capacity, gain: fill / d, token: int64(interval) / d}
-	const room = math.MaxInt64 / 4
-	if l.gain > room/int64(horizon) {
+	// Times and levels are added and subtracted, so each has but a part of the
+	// range of numbers.
+	const span, room = math.MaxInt64 / 2, math.MaxInt64 / 4
+	if l.gain > span/int64(horizon) {
 		return limit{}, fmt.Errorf("%d tokens in %v cannot be counted without rounding for %v: "+
 			"the fraction, reduced, is %d tokens in %v, and at most %d tokens are possible",
-			fill, interval, horizon, l.gain, time.Duration(l.token), room/int64(horizon))
+			fill, interval, horizon, l.gain, time.Duration(l.token), span/int64(horizon))
 	}
 	if capacity > room/l.token {
 		return limit{}, fmt.Errorf("a capacity of %d tokens at %d in %v cannot be counted without rounding: at most %d",

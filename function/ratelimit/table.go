@@ -2,8 +2,8 @@ package ratelimit
 
 import "math/bits"
 
-// maxTree holds numbers, adds to the first n of them and knows the greatest,
-// each in logarithmic time: every node holds what is pending for all below it
+// maxTree holds numbers, adds to the first n of them and knows the greatest of
+// the first n, each in logarithmic time: every node holds what is pending for all below it
 // and the greatest below it, pending included.
 type maxTree struct {
 	leaves        int
@@ -47,7 +47,19 @@ func (t *maxTree) addBelow(node, width, n int, by int64) {
 	t.most[node] = max(t.most[2*node], t.most[2*node+1]) + t.pending[node]
 }
 
-func (t *maxTree) max() int64 { return t.most[1] }
+// max is the greatest of the first n numbers; there must be one.
+func (t *maxTree) max(n int) int64 { return t.maxBelow(1, t.leaves, n) }
+
+func (t *maxTree) maxBelow(node, width, n int) int64 {
+	if n <= 0 {
+		return untouched
+	}
+	if n >= width {
+		return t.most[node]
+	}
+	half := width / 2
+	return max(t.maxBelow(2*node, half, n), t.maxBelow(2*node+1, half, n-half)) + t.pending[node]
+}
 
 // topTable knows the greatest of any range of numbers: a row per power of two,
 // with the greatest of so many numbers from each place on.

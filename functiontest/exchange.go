@@ -1,0 +1,88 @@
+package functiontest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/taremesh/tare/function"
+)
+
+// Field is one header field, its name in lower case.
+type Field struct{ Name, Value string }
+
+// Exchange is a request in memory, as filters see it. Like a proxy's, its
+// memory is used again: what Header returned is overwritten by the next change
+// of the request, so that a filter that holds on to it is found out.
+type Exchange struct {
+	Verb, Target string
+	Request      []Field
+	Response     []Field // added by filters
+	Status       int     // of the reply, 0 without one
+	Body         string
+
+	lent [][]byte
+}
+
+var _ function.Exchange = (*Exchange)(nil)
+
+// Method returns the request's method.
+func (x *Exchange) Method() []byte { return x.lend(x.Verb) }
+
+// Path returns the request's path with its query.
+func (x *Exchange) Path() []byte { return []byte(x.Target) }
+
+// Header returns the first field of the name.
+func (x *Exchange) Header(name string) ([]byte, bool) {
+	for _, f := range x.Request {
+		if strings.EqualFold(f.Name, name) {
+			return x.lend(f.Value), true
+		}
+	}
+	return nil, false
+}
+
+// SetHeader replaces every field of the name by one.
+func (x *Exchange) SetHeader(name string, value []byte) {
+	text := string(value)
+	x.RemoveHeader(name)
+	x.Request = append(x.Request, Field{strings.ToLower(name), text})
+}
+
+// RemoveHeader removes every field of the name.
+func (x *Exchange) RemoveHeader(name string) {
+	x.reuse()
+	x.Request = slices.DeleteFunc(x.Request, func(f Field) bool { return strings.EqualFold(f.Name, name) })
+}
+
+// AddResponseHeader adds a field to the response.
+func (x *Exchange) AddResponseHeader(name string, value []byte) {
+	x.Response = append(x.Response, Field{strings.ToLower(name), string(value)})
+}
+
+// Reply answers the request.
+func (x *Exchange) Reply(status int, body string) { x.Status, x.Body = status, body }
+
+// Get returns the value of a field of the list, empty without one.
+func Get(fields []Field, name string) string {
+	for _, f := range fields {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+func (x *Exchange) lend(text string) []byte {
+	b := []byte(text)
+	x.lent = append(x.lent, b)
+	return b
+}
+
+func (x *Exchange) reuse() {
+	for _, b := range x.lent {
+		for i := range b {
+			b[i] = '#'
+		}
+	}
+	x.lent = x.lent[:0]
+}

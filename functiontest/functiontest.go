@@ -1,0 +1,148 @@
+// Package functiontest holds every Go form of a function against its judge.
+//
+// Run sends the same traffic through each form: callers in turn in simulated
+// time (testing/synctest), where every decision has an exact time, and callers
+// at once in real time, where it has an interval. What was seen goes to the
+// function's own Judge. The package's tests do the same to mutants, each of
+// which the judge must catch.
+//
+// It knows neither what a function means nor forms that are not written in Go.
+package functiontest
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
+)
+
+// Traffic is what a function is tried with.
+type Traffic struct {
+	Params  string // the function's parameters, JSON
+	Path    string // where the function works
+	Free    string // where it does not
+	Callers []function.Caller
+	// Pressed are callers that send Burst requests without a pause.
+	Pressed []function.Caller
+	Burst   int
+	Rounds  int           // of all callers in turn
+	Pause   time.Duration // between rounds, at most
+	Seed    uint64
+}
+
+// Run holds all Go forms of the function against its judge.
+func Run(t *testing.T, fn function.Function, w Traffic) {
+	t.Helper()
+	forms := Forms(fn)
+	if len(forms) == 0 {
+		t.Fatalf("function %s has no form in Go", fn.Name)
+	}
+	for _, form := range forms {
+		t.Run(form.Name, func(t *testing.T) {
+			for _, err := range Faults(t, fn, form, w) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Faults runs one form and returns what the judge says, for each kind of
+// traffic that it objects to.
+func Faults(t *testing.T, fn function.Function, form Form, w Traffic) []error {
+	t.Helper()
+	params, err := study.JSONParams(fn.Name, []byte(w.Params))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := fn.Decode(params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var faults []error
+	run := func(kind string, send func(*Instance, Traffic) []function.Observation) {
+		i, err := form.Make(fn, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := send(i, w)
+		if err := both(seen); err != nil {
+			t.Logf("%s: %v", kind, err)
+		}
+		if err := fn.Judge(spec, function.Evidence{Observations: seen, Served: i.Served()}); err != nil {
+			faults = append(faults, fmt.Errorf("%s, %s: %w", form.Name, kind, err))
+		}
+	}
+	synctest.Test(t, func(*testing.T) { run("in turn", inTurn) })
+	run("at once", atOnce)
+	return faults
+}
+
+// both says so when the traffic tried only one outcome.
+func both(seen []function.Observation) error {
+	var count [function.Refused + 1]int
+	for _, o := range seen {
+		count[o.Outcome]++
+	}
+	if count[function.Allowed] == 0 || count[function.Refused] == 0 {
+		return fmt.Errorf("of %d requests %d were allowed and %d refused", len(seen), count[function.Allowed], count[function.Refused])
+	}
+	return nil
+}
+
+// inTurn sends one request after the other. In the bubble time stands still
+// between pauses, so every decision has an exact time.
+func inTurn(i *Instance, w Traffic) (seen []function.Observation) {
+	start := time.Now()
+	send := func(path string, c function.Caller) {
+		at := time.Since(start)
+		seen = append(seen, function.Observation{Earliest: at, Latest: at, Path: path, Caller: c, Outcome: i.Do(path, c)})
+	}
+	r := rand.New(rand.NewPCG(w.Seed, 1))
+	for range w.Rounds {
+		for _, c := range w.Callers {
+			send(w.Path, c)
+		}
+		send(w.Free, w.Callers[0])
+		time.Sleep(time.Duration(r.Int64N(int64(w.Pause)))) // simulated
+	}
+	for _, c := range w.Pressed {
+		for range w.Burst {
+			send(w.Path, c)
+		}
+	}
+	return seen
+}
+
+// workers is how many requests are under way at once.
+const workers = 8
+
+// atOnce sends the bursts of the pressed callers from several goroutines, all
+// to the same buckets.
+func atOnce(i *Instance, w Traffic) []function.Observation {
+	start := time.Now()
+	seen := make([][]function.Observation, workers)
+	var wait sync.WaitGroup
+	for n := range workers {
+		wait.Go(func() {
+			for range w.Burst / workers {
+				for _, c := range w.Pressed {
+					o := function.Observation{Path: w.Path, Caller: c, Earliest: time.Since(start)}
+					o.Outcome = i.Do(w.Path, c)
+					o.Latest = time.Since(start)
+					seen[n] = append(seen[n], o)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	all := slices.Concat(seen...)
+	slices.SortStableFunc(all, func(a, b function.Observation) int { return cmp.Compare(a.Earliest, b.Earliest) })
+	return all
+}
