@@ -101,21 +101,31 @@ type runner struct {
 	data    string
 	output  string
 	notes   []string       // for the first block that is run
+	spent   time.Duration  // of the study's time, before the run
 	final   *report.Report // what was reported
 }
 
 // fresh begins a new experiment.
 func (r *runner) fresh(ctx context.Context, plan *study.Plan) error {
-	e, err := r.experiment(plan)
+	began := time.Now()
+	id, err := newID(began)
 	if err != nil {
 		return err
 	}
 	return r.with(ctx, plan, func(a *experiment.Apparatus, b *catalog.Bench, dir string) error {
-		lock, err := store.Acquire(dir, e.ID, plan.Study.Name)
+		lock, err := store.Acquire(dir, id, plan.Study.Name)
 		if err != nil {
 			return err
 		}
 		defer lock.Release()
+		if a, err = r.suit(ctx, a, b); err != nil {
+			return interrupted(ctx, err)
+		}
+		e, err := r.experiment(id, a.Plan)
+		if err != nil {
+			return err
+		}
+		r.spent = time.Since(began)
 		st, err := catalog.OpenStore(ctx, dir)
 		if err != nil {
 			return err
@@ -153,17 +163,54 @@ func (r *runner) with(ctx context.Context, plan *study.Plan, do func(*experiment
 	return do(a, b, dir)
 }
 
-func (r *runner) experiment(plan *study.Plan) (experiment.Experiment, error) {
+// suit lowers a default rate where it would keep the host busier than half.
+func (r *runner) suit(ctx context.Context, a *experiment.Apparatus, b *catalog.Bench) (*experiment.Apparatus, error) {
+	l := a.Plan.Study.Load
+	if !l.MayLower() {
+		return a, nil
+	}
+	busy, err := (&experiment.Runner{Testbed: b.Testbed}).Pilot(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	lower := experiment.RateFor(l.Rate, busy)
+	if lower == l.Rate {
+		return a, nil
+	}
+	s := a.Plan.Study
+	s.Load.Rate = lower
+	s.Load.Lowered = fmt.Sprintf("the rate is %v for each treatment instead of %v, at which the host would have been %.0f %% busy", lower, l.Rate, 100*busy)
+	fmt.Fprintln(r.command.ErrOrStderr(), s.Load.Lowered)
+	plan, err := study.MakePlan(s, study.Options{Seed: a.Plan.Seed})
+	if err != nil {
+		return nil, err
+	}
+	return experiment.NewApparatus(plan, b.Catalog)
+}
+
+// interrupted gives a cancelled start its exit code.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return &codedError{exitInterrupted, errors.New("interrupted before the first block")}
+}
+
+// newID makes an id that sorts by its time.
+func newID(now time.Time) (string, error) {
+	random := make([]byte, 3)
+	if _, err := rand.Read(random); err != nil {
+		return "", fmt.Errorf("make an id: %w", err)
+	}
+	return now.UTC().Format("20060102-150405-") + hex.EncodeToString(random), nil
+}
+
+func (r *runner) experiment(id string, plan *study.Plan) (experiment.Experiment, error) {
 	p, err := program()
 	if err != nil {
 		return experiment.Experiment{}, err
 	}
-	now := time.Now().UTC()
-	random := make([]byte, 3)
-	if _, err := rand.Read(random); err != nil {
-		return experiment.Experiment{}, fmt.Errorf("make an id: %w", err)
-	}
-	return experiment.Experiment{ID: now.Format("20060102-150405-") + hex.EncodeToString(random), Started: now, Plan: *plan,
+	return experiment.Experiment{ID: id, Started: time.Now().UTC(), Plan: *plan,
 		Environment: measure.ReadEnvironment(), Program: p, Command: append([]string{"tare"}, r.state.Args...)}, nil
 }
 
@@ -254,7 +301,7 @@ func (r *runner) carryOut(ctx context.Context, st store.Store, e experiment.Expe
 	errOut := r.command.ErrOrStderr()
 	fmt.Fprintf(errOut, "%s: %d treatments, %d blocks, about %s; kept as %s\n", e.Plan.Study.Name, len(e.Plan.Study.Treatments), len(e.Plan.Blocks), seconds(e.Plan.Expected), e.ID)
 	p := newProgress(errOut, &e.Plan.Study)
-	run := experiment.Runner{Testbed: b.Testbed, Journal: st, Progress: p.event, Notes: r.notes}
+	run := experiment.Runner{Testbed: b.Testbed, Journal: st, Progress: p.event, Notes: r.notes, Spent: r.spent}
 	out, err := run.Run(ctx, e.ID, a, done)
 	p.end()
 	rep, rerr := report.New(e, out.State, out.Blocks)

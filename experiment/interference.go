@@ -73,7 +73,6 @@ func mean(xs []float64) float64 {
 
 // The shares beyond which the apparatus is warned of.
 const (
-	busyLimit      = 0.50 // of all cores: method.md §9
 	remainderLimit = 0.05 // of the host's busy time: method.md §6
 )
 
@@ -82,6 +81,9 @@ func (an *Analysis) warn(p *study.Plan, blocks []*Block) {
 	add := func(format string, args ...any) { an.Warnings = append(an.Warnings, fmt.Sprintf(format, args...)) }
 	if p.Screening || an.Blocks < study.MinBlocks {
 		add("screening: %d blocks; verdicts need at least %d", an.Blocks, study.MinBlocks)
+	}
+	if p.Study.Load.Lowered != "" {
+		an.Warnings = append(an.Warnings, p.Study.Load.Lowered)
 	}
 	for _, e := range []Endpoint{P50, CPU} {
 		if g, ok := an.AA[e]; ok && !g.Inside {
@@ -99,7 +101,7 @@ func (an *Analysis) warn(p *study.Plan, blocks []*Block) {
 	if in := an.Interference; in != nil && in.Interferes {
 		add("treatments interfere: under shared load %s − %s is %.1f µs, alone %.1f µs", an.Treatments[in.Heaviest].Name, an.Treatments[in.Baseline].Name, in.Shared, in.Solo)
 	}
-	if l := an.Apparatus; l.HostBusy > busyLimit {
+	if l := an.Apparatus; l.HostBusy > BusyLimit {
 		add("the host was %.0f %% busy, more than half: queues are part of the latency", 100*l.HostBusy)
 	}
 	if r := an.Apparatus.Remainder; r > remainderLimit || r < -remainderLimit {

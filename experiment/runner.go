@@ -17,6 +17,8 @@ type Runner struct {
 	Journal Journal
 	// Progress, if set, is told what happens, from the goroutine that runs.
 	Progress func(Event)
+	// Spent is how much of the study's time has gone before Run.
+	Spent time.Duration
 	// Notes are kept as warnings of the first block that is run.
 	Notes []string
 }
@@ -51,7 +53,7 @@ const stopTimeout = 10 * time.Second
 // have been begun in the journal. On cancellation the block under way is given
 // up, all else is kept, and the error is ctx's.
 func (r *Runner) Run(ctx context.Context, id string, a *Apparatus, done []Block) (Outcome, error) {
-	c := &course{Runner: r, Apparatus: a, id: id, began: time.Now(), blocks: done, notes: r.Notes}
+	c := &course{Runner: r, Apparatus: a, id: id, began: time.Now(), before: r.Spent, blocks: done, notes: r.Notes}
 	for _, b := range done {
 		c.before += b.Took
 	}

@@ -73,8 +73,7 @@ type Phase struct {
 	Heaviest bool `json:"heaviest,omitempty"`
 }
 
-// Time that a block takes beside its phases, for planning; measured on two
-// cores with 7 treatments of 12 processes.
+// Time that a block takes beside its phases, for planning.
 const (
 	blockStart    = time.Second
 	blockTeardown = 200 * time.Millisecond
@@ -87,6 +86,9 @@ const (
 	MinBlocks   = 10
 	quickBlocks = 5
 )
+
+// PilotTime is about how long it takes to try whether a default rate suits the host.
+const PilotTime = 2500 * time.Millisecond
 
 // warmupRate is per treatment.
 const warmupRate = 1000
@@ -163,6 +165,9 @@ func (p *Plan) latency() time.Duration {
 
 func (p *Plan) addBlocks() error {
 	d := p.Study.Design
+	if p.Study.Load.MayLower() {
+		p.Expected = PilotTime
+	}
 	r := rand.New(rand.NewPCG(p.Seed, 0))
 	for i := 0; d.Blocks == 0 || i < d.Blocks; i++ {
 		control := d.ControlEvery > 0 && i%d.ControlEvery == d.ControlEvery-1 && p.hasControl()

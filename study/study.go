@@ -89,10 +89,18 @@ type Part struct {
 type Load struct {
 	Generator   string `yaml:"generator" json:"generator"`     // default openloop
 	Arrivals    string `yaml:"arrivals" json:"arrivals"`       // default poisson
-	Rate        Rate   `yaml:"rate" json:"rate"`               // per treatment; default 500/s
+	Rate        Rate   `yaml:"rate" json:"rate"`               // per treatment; default 500/s, lowered if the host would pass one half
 	Connections int    `yaml:"connections" json:"connections"` // per treatment; default 8
 	Users       *Users `yaml:"users" json:"users,omitempty"`
+	// Lowered says why the rate is below the default; empty: it is not.
+	Lowered string `yaml:"-" json:"lowered,omitempty"`
+
+	chosen bool // the rate is the default, not the study's
 }
+
+// MayLower reports whether the rate is only the default: a run may lower it
+// where it would keep the host busier than half.
+func (l Load) MayLower() bool { return l.chosen }
 
 // Users is the population that sends the requests.
 type Users struct {

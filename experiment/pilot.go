@@ -1,0 +1,67 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/taremesh/tare/study"
+)
+
+// The lengths of a pilot's phases.
+const (
+	pilotWarmup = 200 // requests to each treatment
+	pilotTime   = time.Second
+)
+
+// BusyLimit is the share of all cores that a study may use: above it queues
+// are part of every latency (method.md §9).
+const BusyLimit = 0.50
+
+// Pilot brings the plan's first block up once, offers its latency phase for a
+// second, and returns the share of all cores that the run itself used. Nothing
+// of it is kept. It takes about study.PilotTime.
+func (r *Runner) Pilot(ctx context.Context, a *Apparatus) (busy float64, err error) {
+	first := a.Plan.Blocks[0]
+	b := study.Block{Seed: first.Seed, Start: first.Start}
+	for _, p := range first.Phases {
+		switch p.Kind {
+		case study.Warmup:
+			p.Each = pilotWarmup
+			b.Phases = append(b.Phases, p)
+		case study.Latency:
+			p.Duration = pilotTime
+			b.Phases = append(b.Phases, p)
+		}
+	}
+	block, err := r.carryOut(ctx, a, b, 0, func(study.Kind) {})
+	if err == nil && block.Void != "" {
+		err = fmt.Errorf("pilot: %s", block.Void)
+	}
+	if err != nil {
+		return 0, err
+	}
+	rec, _ := block.phaseOf(study.Latency)
+	var sum time.Duration
+	for _, p := range rec.Parts {
+		sum += p.CPU
+	}
+	return sum.Seconds() / rec.Wall.Seconds() / float64(runtime.NumCPU()), nil
+}
+
+// rateStep is the step in which a rate is lowered, in requests/s for each
+// treatment.
+const rateStep = 50
+
+// RateFor is the greatest rate, in steps of 50/s, that keeps the host at or
+// below BusyLimit when the given rate keeps it busy so much; the use is taken
+// to grow with the rate.
+func RateFor(rate study.Rate, busy float64) study.Rate {
+	if busy <= BusyLimit {
+		return rate
+	}
+	fits := float64(rate) * BusyLimit / busy
+	return study.Rate(max(rateStep, math.Floor(fits/rateStep)*rateStep))
+}
