@@ -31,6 +31,9 @@ func (r *rule) matches(path []byte) bool {
 	if r.exact {
 		return string(path) == r.path
 	}
+	if r.path == "/" {
+		return true // also "*" and a target with scheme and host, which no slash begins
+	}
 	return len(path) >= len(r.path) && string(path[:len(r.path)]) == r.path
 }
 
