@@ -87,6 +87,10 @@ type Process struct {
 	stopped bool // Stop was called: the end is no fault
 }
 
+// pipeGrace is how long standard error is read after the child has ended: a
+// grandchild may hold it open for ever.
+const pipeGrace = time.Second
+
 // Start starts a command.
 func (l *Launcher) Start(c Command) (*Process, error) {
 	exe := c.Exe
@@ -96,6 +100,7 @@ func (l *Launcher) Start(c Command) (*Process, error) {
 	p := &Process{Name: c.Name, cmd: exec.Command(exe, c.Args...), tail: &tail{}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Stderr = p.tail
+	p.cmd.WaitDelay = pipeGrace
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	// A pipe of our own: cmd.StdoutPipe is closed by Wait before the reader is done.
 	out, child, err := os.Pipe()
@@ -148,11 +153,15 @@ func (p *Process) Ready(ctx context.Context) (string, error) {
 	}()
 	select {
 	case l := <-got:
-		if l.err != nil {
-			<-p.done
-			return "", fmt.Errorf("%s ended before it was ready: %w", p.Name, p.failure())
+		if l.err == nil {
+			return l.s, nil
 		}
-		return l.s, nil
+		select {
+		case <-p.done:
+			return "", fmt.Errorf("%s ended before it was ready: %w", p.Name, p.failure())
+		case <-ctx.Done():
+			return "", fmt.Errorf("wait until %s is ready: it closed its standard output, and runs: %w%s", p.Name, ctx.Err(), p.lastLines())
+		}
 	case <-ctx.Done():
 		return "", fmt.Errorf("wait until %s is ready: %w%s", p.Name, ctx.Err(), p.lastLines())
 	}

@@ -37,6 +37,21 @@ func TestMain(m *testing.M) {
 		os.Exit(7)
 	case "silent":
 		os.Exit(0)
+	case "mute": // closes what it should be ready on, and lives
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGTERM)
+		fmt.Fprintln(os.Stderr, "I say no more")
+		os.Stdout.Close()
+		<-signals
+	case "heir": // leaves a child that holds its standard error
+		c := exec.Command(os.Args[0])
+		c.Env = append(os.Environ(), role+"=ready")
+		c.Stderr = os.Stderr
+		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: 0}
+		if err := c.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Println(c.Process.Pid)
 	case "parent": // starts a child of its own, stops it, and waits to be killed
 		p := start("ready")
 		if _, err := p.Ready(context.Background()); err != nil {
@@ -122,6 +137,49 @@ func TestCrashShowsTheLastLines(t *testing.T) {
 	}
 	if _, err := start("silent").Ready(context.Background()); err == nil || !strings.Contains(err.Error(), "printed nothing") {
 		t.Errorf("a child that says nothing: %v", err)
+	}
+}
+
+func TestReadyOfAChildThatClosesItsOutput(t *testing.T) {
+	p := start("mute")
+	defer p.Stop(0)
+	ctx, cancel := context.WithCancel(context.Background())
+	got := make(chan error, 1)
+	go func() {
+		_, err := p.Ready(ctx)
+		got <- err
+	}()
+	// Nothing tells that a pipe has been closed but the kernel's list of files.
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for open := true; open; <-tick.C {
+		_, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/1", p.PID()))
+		open = err == nil
+	}
+	cancel()
+	if err := <-got; err == nil || !strings.Contains(err.Error(), "mute") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A grandchild that keeps the pipe does not keep its parent from being gone.
+func TestEndIsSeenThoughAGrandchildLives(t *testing.T) {
+	p := start("heir")
+	line, err := p.Ready(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	select {
+	case <-p.Done():
+	case <-deadline.C:
+		t.Error("the child has ended and is waited for")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"sync"
@@ -30,12 +31,14 @@ import (
 type Testbed struct {
 	launcher *process.Launcher
 	planes   named.Set[dataplane.DataPlane]
-	started  atomic.Int64 // proxies, for names that no two ever share
+	started  atomic.Int64           // proxies, for names that no two ever share
+	freeAddr func() (string, error) // for a proxy to listen on
+	abreast  int                    // topologies that start at a time
 }
 
 // New makes the testbed; it starts nothing.
 func New(l *process.Launcher, planes named.Set[dataplane.DataPlane]) *Testbed {
-	return &Testbed{launcher: l, planes: planes}
+	return &Testbed{launcher: l, planes: planes, freeAddr: process.FreeAddr, abreast: runtime.NumCPU()}
 }
 
 // Name is "local".
@@ -43,6 +46,9 @@ func (*Testbed) Name() string { return "local" }
 
 // upTimeout bounds how long one treatment may take to serve its probe.
 const upTimeout = 20 * time.Second
+
+// statsTimeout bounds how long a service may take to tell its count.
+const statsTimeout = 10 * time.Second
 
 // stopGrace is how long a process may take to end by itself.
 const stopGrace = 500 * time.Millisecond
@@ -60,7 +66,7 @@ func (b *Testbed) Up(ctx context.Context, ts []testbed.Topology, order []int) (t
 	defer cancel()
 	errs := make([]error, len(ts))
 	var wg sync.WaitGroup
-	for range min(runtime.NumCPU(), len(order)) {
+	for range min(b.abreast, len(order)) {
 		wg.Go(func() {
 			for i := range queue {
 				if ctx.Err() != nil {
@@ -115,7 +121,7 @@ func (b *Testbed) start(ctx context.Context, t testbed.Topology, st *stand) erro
 			return err
 		}
 	}
-	return probe(ctx, st.addr, t)
+	return st.probe(ctx, t)
 }
 
 func (b *Testbed) startService(ctx context.Context, t testbed.Topology, st *stand) error {
@@ -152,31 +158,67 @@ func (b *Testbed) startProxy(ctx context.Context, t testbed.Topology, st *stand)
 		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
 	}
 	p := *t.Proxy
-	if p.Listen, err = process.FreeAddr(); err != nil {
-		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
-	}
 	p.Clusters = []dataplane.Cluster{{Name: testbed.ServiceCluster, Endpoints: []string{st.direct}}}
-	if err := st.proxy.Configure(ctx, p); err != nil {
-		return fmt.Errorf("configure the proxy of %s: %w", t.Name, err)
+	for range listenTries {
+		if p.Listen, err = b.freeAddr(); err != nil {
+			return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
+		}
+		if err = st.proxy.Configure(ctx, p); err == nil {
+			st.addr = p.Listen
+			return nil
+		}
+		if !taken(p.Listen) {
+			break
+		}
 	}
-	st.addr = p.Listen
-	return nil
+	return fmt.Errorf("configure the proxy of %s: %w", t.Name, err)
+}
+
+// listenTries is how many ports a proxy is offered: another program may take
+// one between the choice and its use.
+const listenTries = 3
+
+// taken reports whether something listens on the address.
+func taken(addr string) bool {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return true
+	}
+	l.Close()
+	return false
 }
 
 // probe sends the topology's probe until it is answered: a proxy acknowledges
-// a listener just before it accepts.
-func probe(ctx context.Context, addr string, t testbed.Topology) error {
+// a listener just before it accepts. A process that ends meanwhile ends it, in
+// its last words.
+func (st *stand) probe(ctx context.Context, t testbed.Topology) error {
+	var answer error // the last that was not cut off
 	for {
-		err := probeOnce(ctx, addr, t.Probe)
+		err := probeOnce(ctx, st.addr, t.Probe)
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || answer == nil {
+			answer = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("probe %s at %s: %w", t.Name, addr, err)
+			return fmt.Errorf("probe %s at %s until %w: %w", t.Name, st.addr, ctx.Err(), answer)
+		case <-st.service.Done():
+			return fmt.Errorf("probe %s at %s: %w", t.Name, st.addr, st.service.Err())
+		case <-st.proxyDone():
+			return fmt.Errorf("probe %s at %s: %w", t.Name, st.addr, st.proxy.Err())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// proxyDone is closed when the proxy has ended; without one it never is.
+func (st *stand) proxyDone() <-chan struct{} {
+	if st.proxy == nil {
+		return nil
+	}
+	return st.proxy.Done()
 }
 
 func probeOnce(ctx context.Context, addr string, r testbed.Request) error {
@@ -259,6 +301,8 @@ func (s *setup) Processes(i int) []testbed.Process {
 func (s *setup) Stats(ctx context.Context, i int) (workload.Stats, error) {
 	var st workload.Stats
 	url := "http://" + s.stands[i].direct + workload.StatsPath
+	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return st, fmt.Errorf("ask %s: %w", url, err)
@@ -269,6 +313,9 @@ func (s *setup) Stats(ctx context.Context, i int) (workload.Stats, error) {
 		return st, fmt.Errorf("ask the service for its count: %w", err)
 	}
 	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return st, fmt.Errorf("ask the service for its count: %s answered %s", url, res.Status)
+	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<16)).Decode(&st); err != nil {
 		return st, fmt.Errorf("read the service's count from %s: %w", url, err)
 	}
@@ -278,15 +325,30 @@ func (s *setup) Stats(ctx context.Context, i int) (workload.Stats, error) {
 func (s *setup) Pause(is ...int) error  { return s.signal(syscall.SIGSTOP, is) }
 func (s *setup) Resume(is ...int) error { return s.signal(syscall.SIGCONT, is) }
 
+// signal reaches every process even if one of them fails. One that has ended
+// is left out: its id may be another's by now, and Died tells of it.
 func (s *setup) signal(sig syscall.Signal, is []int) error {
+	var errs []error
 	for _, i := range is {
-		for _, p := range s.Processes(i) {
-			if err := syscall.Kill(p.PID, sig); err != nil {
-				return fmt.Errorf("send %v to the %s of treatment %d: %w", sig, p.Role, i, err)
-			}
+		st := &s.stands[i]
+		errs = append(errs, st.service.Signal(sig))
+		if st.proxy == nil || ended(st.proxy.Done()) {
+			continue
+		}
+		if err := syscall.Kill(st.proxy.PID(), sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			errs = append(errs, fmt.Errorf("send %v to the proxy of treatment %d: %w", sig, i, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func ended(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *setup) Died() <-chan struct{} { return s.died }
