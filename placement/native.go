@@ -19,13 +19,18 @@ var native = Placement{
 	Sites: []study.Site{study.SiteServer},
 	Has:   func(f function.Function) bool { return f.Native != nil },
 	Place: func(t *testbed.Topology, f function.Function, s function.Spec) error {
+		if t.Proxy == nil {
+			return fmt.Errorf("place %s in the proxy of %s: it has none", f.Name, t.Name)
+		}
 		c, err := f.Native.Config(s)
 		if err != nil {
 			return fmt.Errorf("configure the native filter of %s: %w", f.Name, err)
 		}
 		t.Proxy.Filters = append(t.Proxy.Filters, dataplane.Filter{Name: c.Name, Config: c.Config})
 		for i := range t.Proxy.Hosts {
-			override(&t.Proxy.Hosts[i], c)
+			if err := override(&t.Proxy.Hosts[i], c); err != nil {
+				return fmt.Errorf("place %s in the proxy of %s: %w", f.Name, t.Name, err)
+			}
 		}
 		return nil
 	},
@@ -34,9 +39,12 @@ var native = Placement{
 // override gives the filter's routes their own configuration. A path without a
 // route gets one, before all others, to the cluster of the last route (which
 // matches everything).
-func override(h *dataplane.VirtualHost, c function.FilterConfig) {
+func override(h *dataplane.VirtualHost, c function.FilterConfig) error {
 	for _, path := range slices.Sorted(maps.Keys(c.Routes)) {
 		i := slices.IndexFunc(h.Routes, func(r dataplane.Route) bool { return r.Exact && r.Path == path })
+		if i < 0 && len(h.Routes) == 0 {
+			return fmt.Errorf("host %s has no route to put %s beside", h.Name, path)
+		}
 		if i < 0 {
 			i = 0
 			rest := h.Routes[len(h.Routes)-1]
@@ -47,4 +55,5 @@ func override(h *dataplane.VirtualHost, c function.FilterConfig) {
 		}
 		h.Routes[i].Overrides[c.Name] = c.Routes[path]
 	}
+	return nil
 }
