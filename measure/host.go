@@ -7,15 +7,19 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// HostCPU is how all CPUs of the host spent their time since it started. It
-// comes from /proc/stat, which counts in ticks of 10 ms per CPU, many kernels
-// by sampling at the tick: a difference is good to about 1 % over some
-// seconds, and worthless over some milliseconds.
+// HostCPU is how all CPUs of the host spent their time since it started. Idle,
+// IOWait and Steal come from /proc/stat, in ticks of 10 ms per CPU. Busy is all
+// other time of the CPUs that are online, by the monotonic clock: a tickless
+// kernel measures idle time, but only samples what runs at each tick, and
+// misses a good part of work in short bursts (a third, at 4,000 requests/s on
+// two cores). A difference is good to 10 ms per CPU.
 type HostCPU struct {
-	Busy       time.Duration `json:"busy"`       // user, nice, system and interrupts
-	Interrupts time.Duration `json:"interrupts"` // hard and soft; a part of Busy
+	Busy       time.Duration `json:"busy"`       // all that is not in the three below
+	Interrupts time.Duration `json:"interrupts"` // hard and soft, sampled at ticks; a part of Busy
 	Idle       time.Duration `json:"idle"`
 	IOWait     time.Duration `json:"iowait"` // idle with a disk request under way
 	Steal      time.Duration `json:"steal"`  // wanted, but the hypervisor ran something else
@@ -47,20 +51,30 @@ func Host() (HostCPU, error) {
 	if err != nil {
 		return HostCPU{}, fmt.Errorf("read host CPU time: %w", err)
 	}
-	h, err := parseStat(text)
+	now, err := monotonic()
+	if err != nil {
+		return HostCPU{}, fmt.Errorf("read host CPU time: %w", err)
+	}
+	h, err := parseStat(text, now)
 	if err != nil {
 		return HostCPU{}, fmt.Errorf("read host CPU time: %w", err)
 	}
 	return h, nil
 }
 
+func monotonic() (time.Duration, error) {
+	var ts unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return time.Duration(ts.Nano()), err
+}
+
 // tick is USER_HZ, which the kernel's interface fixes at 100 on every
 // architecture that Go runs on.
 const tick = 10 * time.Millisecond
 
-// parseStat reads the first line of /proc/stat: cpu user nice system idle
-// iowait irq softirq steal guest guest_nice. The guests are in user and nice.
-func parseStat(text []byte) (HostCPU, error) {
+// parseStat reads /proc/stat at a time: its first line, cpu user nice system idle
+// iowait irq softirq steal guest guest_nice, and how many CPUs are online.
+func parseStat(text []byte, now time.Duration) (HostCPU, error) {
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	fields := bytes.Fields(line)
 	if len(fields) < 9 || string(fields[0]) != "cpu" {
@@ -76,9 +90,8 @@ func parseStat(text []byte) (HostCPU, error) {
 	if errs != nil {
 		return HostCPU{}, fmt.Errorf("parse /proc/stat: %w", errs)
 	}
-	interrupts := t[5] + t[6]
-	return HostCPU{
-		Busy: t[0] + t[1] + t[2] + interrupts, Interrupts: interrupts,
-		Idle: t[3], IOWait: t[4], Steal: t[7],
-	}, nil
+	h := HostCPU{Interrupts: t[5] + t[6], Idle: t[3], IOWait: t[4], Steal: t[7]}
+	cpus := bytes.Count(text, []byte("\ncpu"))
+	h.Busy = time.Duration(cpus)*now - h.Idle - h.IOWait - h.Steal
+	return h, nil
 }
