@@ -110,7 +110,7 @@ func inTurn(i *Instance, w Traffic) (seen []function.Observation) {
 			send(w.Path, c)
 		}
 		send(w.Free, w.Callers[0])
-		time.Sleep(time.Duration(r.Int64N(int64(w.Pause)))) // simulated
+		<-time.After(time.Duration(r.Int64N(int64(w.Pause)))) // simulated
 	}
 	for _, c := range w.Pressed {
 		for range w.Burst {

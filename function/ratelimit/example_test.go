@@ -33,10 +33,10 @@ func Example() {
 		r = r.WithContext(function.WithCaller(r.Context(), function.Caller{User: "ann", Subscription: "Personal"}))
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
-		fmt.Println(w.Code, w.Header().Get("x-ratelimit-remaining"), w.Header().Get("retry-after"))
+		fmt.Printf("%d %s %q\n", w.Code, w.Header().Get("x-ratelimit-remaining"), w.Header().Get("retry-after"))
 	}
 	// Output:
-	// 200 1
-	// 200 0
-	// 429 0 1800
+	// 200 1 ""
+	// 200 0 ""
+	// 429 0 "1800"
 }

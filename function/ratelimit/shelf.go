@@ -116,9 +116,6 @@ func (s *shelf) evict() {
 	}
 }
 
-// size is the number of buckets held.
-func (s *shelf) size() int { return s.buckets.Size() }
-
 // usage is a heap of buckets by when they were noted to be used.
 type usage []use
 
