@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -129,7 +130,11 @@ func TestCoreUnderConcurrency(t *testing.T) {
 		// about half of the requests are refused.
 		var ticks atomic.Int64
 		step := int64(rate.Per) / rate.Tokens / 2
-		now := func() time.Duration { return time.Duration(ticks.Add(1) * step) }
+		now := func() time.Duration {
+			t := ticks.Add(1)
+			runtime.Gosched() // others decide between the reading and its use
+			return time.Duration(t * step)
+		}
 		type decision struct {
 			at      time.Duration
 			allowed bool
