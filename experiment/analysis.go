@@ -244,10 +244,12 @@ func apparatusLoad(blocks []*Block) Load {
 		sent += rec.Stats.Sent
 		wall += rec.Phase.Duration.Seconds()
 	}
-	slices.Sort(late)
-	return Load{Rate: float64(sent) / wall, HostBusy: median(busy), Steal: slices.Max(steal),
-		LatenessP50: stat.Quantile(late, 0.5), LatenessP99: stat.Quantile(late, 0.99),
+	l := Load{Rate: float64(sent) / wall, HostBusy: median(busy), Steal: slices.Max(steal),
 		GeneratorCPU: median(generator), SpinShare: median(spin), Remainder: median(remainder)}
+	if slices.Sort(late); len(late) > 0 { // a slow study may have sent nothing
+		l.LatenessP50, l.LatenessP99 = stat.Quantile(late, 0.5), stat.Quantile(late, 0.99)
+	}
+	return l
 }
 
 // unaccounted is the share of the host's busy time that no process of the run used.

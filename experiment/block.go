@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/measure"
 	"github.com/taremesh/tare/study"
 	"github.com/taremesh/tare/testbed"
 	"github.com/taremesh/tare/workload"
@@ -47,6 +49,8 @@ func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, h
 	}
 	if died := s.died(); died != nil {
 		s.block.Void = died.Error()
+	}
+	if s.block.Void != "" {
 		return s.block, nil
 	}
 	return s.block, err
@@ -74,7 +78,11 @@ func (s *stage) offer(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.session.Close()) }()
 	s.ps = processes(s.up, len(s.Topologies), s.session)
-	return s.run(ctx)
+	err = s.run(ctx)
+	if _, gone := measure.CPU(s.session.PID()); err != nil && ctx.Err() == nil && errors.Is(gone, os.ErrProcessDone) {
+		s.block.Void = err.Error() // the generator is a process of the block like the others
+	}
+	return err
 }
 
 func (s *stage) run(ctx context.Context) error {

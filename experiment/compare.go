@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/taremesh/tare/stat"
@@ -82,19 +83,21 @@ func (an *Analysis) noisy(e Endpoint) bool {
 
 // forbid takes the verdict from a comparison that is about something else: a
 // function that did not do its work, or that refused where its overhead is
-// measured.
+// measured, in the treatment or in what it is compared to.
 func (an *Analysis) forbid(p *study.Plan, c *Comparison) {
-	t := an.Treatments[c.Treatment]
-	why := ""
-	switch {
-	case t.Wrong != "":
-		why = "its judge found: " + t.Wrong
-	case t.Refused > 0:
-		why = fmt.Sprintf("%d requests were refused where overhead is measured", t.Refused)
-	}
-	if why != "" {
-		c.Verdict = stat.Undecided
-		c.Warnings = append(c.Warnings, stat.Warning{Code: WarnInvalid, Text: "the overhead of " + t.Name + " is invalid: " + why})
+	for _, i := range []int{c.Treatment, c.Baseline} {
+		t := an.Treatments[i]
+		why := ""
+		switch {
+		case t.Wrong != "":
+			why = "its judge found: " + t.Wrong
+		case t.Refused > 0:
+			why = fmt.Sprintf("%d requests were refused where overhead is measured", t.Refused)
+		}
+		if why != "" {
+			c.Verdict, c.BlocksNeeded = stat.Undecided, 0 // it is not blocks that are missing
+			c.Warnings = append(c.Warnings, stat.Warning{Code: WarnInvalid, Text: "the overhead of " + t.Name + " is invalid: " + why})
+		}
 	}
 }
 
@@ -119,6 +122,9 @@ func (an *Analysis) gate(p *study.Plan) error {
 				return err
 			}
 			g, err := stat.Gate(d, e.margin(p.Study.Margin, median(a)), 0.95)
+			if errors.Is(err, stat.ErrNoSpread) {
+				continue // few blocks may agree to the nanosecond: the next one will tell
+			}
 			if err != nil {
 				return err
 			}
@@ -136,6 +142,9 @@ func (an *Analysis) countRejections(p *study.Plan) error {
 		arms = append(arms, t.PerBlock[P50])
 	}
 	n, err := stat.Rejections(arms, 0.95)
+	if errors.Is(err, stat.ErrNoSpread) {
+		return nil // few blocks may agree to the nanosecond: the next one will tell
+	}
 	if err != nil {
 		return err
 	}

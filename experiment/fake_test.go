@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"slices"
 	"sync"
 	"testing"
@@ -33,6 +34,7 @@ type machine struct {
 	noise  time.Duration
 	limit  int // treatment that refuses everything; -1: none
 	dieIn  int // block (counted by Up) in which a process dies; -1: none
+	gone   int // block in which the generator is killed; -1: none
 	failUp error
 	ups    int
 	served []int64
@@ -78,16 +80,27 @@ type generator struct{ m *machine }
 
 func (generator) Name() string { return "openloop" }
 func (g generator) Open(_ context.Context, targets []load.Target, p load.Population) (load.Session, error) {
-	return &session{m: g.m, k: len(targets), p: p}, nil
+	s := &session{m: g.m, k: len(targets), p: p, pid: os.Getpid()}
+	if g.m.gone == g.m.ups-1 {
+		g.m.gone = -1
+		dead := exec.Command("true")
+		if err := dead.Run(); err != nil {
+			return nil, err
+		}
+		s.pid = dead.Process.Pid
+	}
+	return s, nil
 }
 
 type session struct {
 	m *machine
 	k int
 	p load.Population
+
+	pid int
 }
 
-func (*session) PID() int     { return os.Getpid() }
+func (s *session) PID() int   { return s.pid }
 func (*session) Close() error { return nil }
 func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, load.Stats, error) {
 	m := s.m
@@ -234,7 +247,7 @@ func run(t *testing.T, ctx context.Context, text string, m *machine, f function.
 }
 
 func newMachine(add ...time.Duration) *machine {
-	return &machine{add: add, noise: 20 * time.Microsecond, limit: -1, dieIn: -1}
+	return &machine{add: add, noise: 20 * time.Microsecond, limit: -1, dieIn: -1, gone: -1}
 }
 
 func indices(bs []experiment.Block, void bool) []int {

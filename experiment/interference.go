@@ -32,7 +32,8 @@ func interference(p *study.Plan, blocks []*Block) *Interference {
 			if ph.Phase.Kind != study.Solo {
 				continue
 			}
-			if xs := responses(b.Samples[k], ph.Phase.Targets[0]); len(xs) > 0 {
+			xs := responses(b.Samples[k], ph.Phase.Targets[0])
+			if ok, _ := stat.Supported(len(xs), quantiles[P50]); ok {
 				alone[ph.Phase.Targets[0]] = stat.Quantile(xs, 0.5)
 			}
 			if ph.Phase.Heaviest {
@@ -42,11 +43,15 @@ func interference(p *study.Plan, blocks []*Block) *Interference {
 		if len(alone) < 2 {
 			continue
 		}
-		f, g := figuresOf(b, in.Baseline), figuresOf(b, in.Heaviest)
-		shared = append(shared, g.values[P50]-f.values[P50])
+		f, has := figuresOf(b, in.Baseline).values[P50]
+		g, too := figuresOf(b, in.Heaviest).values[P50]
+		if !has || !too { // too few requests for a median
+			continue
+		}
+		shared = append(shared, g-f)
 		solo = append(solo, alone[in.Heaviest]-alone[in.Baseline])
 		apart = append(apart, shared[len(shared)-1]-solo[len(solo)-1])
-		base = append(base, f.values[P50])
+		base = append(base, f)
 	}
 	if in.Blocks = len(apart); in.Blocks == 0 {
 		return nil
@@ -104,8 +109,11 @@ func (an *Analysis) warn(p *study.Plan, blocks []*Block) {
 	if l := an.Apparatus; l.HostBusy > BusyLimit {
 		add("the host was %.0f %% busy, more than half: queues are part of the latency", 100*l.HostBusy)
 	}
-	if r := an.Apparatus.Remainder; r > remainderLimit || r < -remainderLimit {
+	switch r := an.Apparatus.Remainder; {
+	case r > remainderLimit:
 		add("%.0f %% of the host's busy time belongs to no process of the run: something else ran, or interrupts", 100*r)
+	case r < -remainderLimit:
+		add("the processes of the run used %.0f %% more CPU time than the host counts as busy: the host's count is coarse, or covers other cores", -100*r)
 	}
 	for _, b := range blocks {
 		for _, w := range b.Warnings {

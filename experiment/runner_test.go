@@ -69,6 +69,25 @@ func TestDeadProcessVoidsTheBlockAndItIsRepeated(t *testing.T) {
 	}
 }
 
+// The generator is a process of the block like the others.
+func TestKilledGeneratorVoidsTheBlock(t *testing.T) {
+	m := newMachine(0, 0, 0)
+	m.gone = 4
+	j := &journal{}
+	_, out, err := run(t, context.Background(), fakeStudy, m, countdown(nil), j, nil)
+	if err != nil || out.State != experiment.Done {
+		t.Fatalf("%v, %v", out.State, err)
+	}
+	if got := indices(j.blocks, true); len(got) != 1 || got[0] != 4 || len(indices(j.blocks, false)) != 12 {
+		t.Errorf("void blocks %v of %d", got, len(j.blocks))
+	}
+	for _, b := range j.blocks {
+		if b.Void != "" && !strings.Contains(b.Void, "generator") {
+			t.Errorf("void %q does not say what ended", b.Void)
+		}
+	}
+}
+
 func TestWrongFunctionGetsNoVerdict(t *testing.T) {
 	j := &journal{}
 	p, _, err := run(t, context.Background(), fakeStudy, newMachine(0, 0, 30*time.Microsecond), countdown(errors.New("one more allowed")), j, nil)
