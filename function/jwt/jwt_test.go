@@ -216,6 +216,7 @@ func TestBadTokens(t *testing.T) {
 		{"payload not UTF-8", "Bearer " + s.raw(header, "{"+full+",\"sub\":\"\xff\"}"), "Jwt payload is an invalid JSON", 401, invalid},
 		{"two users", "Bearer " + s.raw(header, "{"+full+`,"sub":"a","sub":"b"}`), "Jwt payload is an invalid JSON", 401, invalid},
 		{"two ends", "Bearer " + s.raw(header, "{"+full+`,"exp":99999999999}`), "Jwt payload is an invalid JSON", 401, invalid},
+		{"two ends, the first at 0", "Bearer " + s.raw(header, `{"exp":0,`+full+"}"), "Jwt payload is an invalid JSON", 401, invalid},
 		{"a line end in a claim", "Bearer " + s.token(lib.MapClaims{"sub": "a\r\nx-admin: 1"}), "Jwt payload is an invalid JSON", 401, invalid},
 	}
 	for _, c := range cases {

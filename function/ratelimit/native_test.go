@@ -187,7 +187,7 @@ func TestFieldsAreHonoured(t *testing.T) {
 		{"least recently used goes", func(m *localv3.LocalRateLimit) { m.MaxDynamicDescriptors = wrapperspb.UInt32(1) },
 			[]*exchange{from("u", "P"), from("u", "P"), from("u", "P"), from("v", "P"), from("u", "P")}, "++-++"},
 		{"two wildcards", func(m *localv3.LocalRateLimit) { m.Descriptors = []*commonv3.LocalRateLimitDescriptor{wildPair} },
-			[]*exchange{from("ab", "c"), from("b", "ca"), from("ab", "c"), from("a", "cb"), from("b", "ca")}, "++-+-"},
+			[]*exchange{from("ab", "c"), from("b", "ca"), from("ab", "c"), from("a", "cb"), from("b", "ca"), from("ab", "d")}, "++-+-+"},
 		{"the more exact one counts", func(m *localv3.LocalRateLimit) {
 			m.Descriptors = append([]*commonv3.LocalRateLimitDescriptor{wildPair}, m.Descriptors...)
 		}, append(u(3), from("u", "X"), from("u", "X")), "++-+-"},
