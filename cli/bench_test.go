@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -120,20 +121,15 @@ func BenchmarkPlantedProxied(b *testing.B) {
 // BenchmarkPlantedBusy: with something else on every core it still ends, wider.
 func BenchmarkPlantedBusy(b *testing.B) {
 	for range b.N {
-		stop := make(chan struct{})
+		var stop atomic.Bool
 		for range runtime.NumCPU() {
 			go func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
+				for !stop.Load() {
 				}
 			}()
 		}
 		r := runExample(b, "planted.yaml")
-		close(stop)
+		stop.Store(true)
 		r.print(b)
 		b.ReportMetric(r.widest(), "half-width-us")
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -40,7 +39,6 @@ type machine struct {
 	served []int64
 	now    time.Duration
 	died   chan struct{}
-	mu     sync.Mutex
 }
 
 func (*machine) Name() string { return "fake" }
