@@ -109,7 +109,6 @@ func TestInterruptKeepsWhatWasDone(t *testing.T) {
 // 2 s, no temporary file stays, and what was finished can be read.
 func TestEndAtRandomMomentsLeavesNothingBehind(t *testing.T) {
 	long := strings.Replace(tiny, "blocks: 3", "blocks: 40", 1)
-	long = strings.Replace(long, "control_every: 2", "control_every: 1", 1)
 	study := write(t, long)
 	for i := range 20 {
 		signal, code := syscall.SIGKILL, -1
@@ -150,7 +149,6 @@ func TestEndAtRandomMomentsLeavesNothingBehind(t *testing.T) {
 func TestKillInsideAControlWindow(t *testing.T) {
 	dir, mark := t.TempDir(), fmt.Sprintf("window-%d", os.Getpid())
 	long := strings.Replace(tiny, "solo: 100ms", "solo: 20s", 1)
-	long = strings.Replace(long, "control_every: 2", "control_every: 1", 1)
 	c := command(t, dir, mark, "run", write(t, long))
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

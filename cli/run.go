@@ -166,7 +166,7 @@ func (r *runner) with(ctx context.Context, plan *study.Plan, do func(*experiment
 // suit lowers a default rate where it would keep the host busier than half.
 func (r *runner) suit(ctx context.Context, a *experiment.Apparatus, b *catalog.Bench) (*experiment.Apparatus, error) {
 	l := a.Plan.Study.Load
-	if !l.MayLower() {
+	if !l.DefaultRate {
 		return a, nil
 	}
 	busy, err := (&experiment.Runner{Testbed: b.Testbed}).Pilot(ctx, a)

@@ -122,6 +122,20 @@ func TestTimeFromOutside(t *testing.T) {
 	}
 }
 
+// A study made in code is held to the same rules and gets the same defaults.
+func TestStudyMadeInCode(t *testing.T) {
+	s := study.Study{Format: study.Format, Name: "code", Workload: study.Part{Name: "echo"},
+		Treatments: []study.Treatment{{Name: "a", Control: study.Direct}}}
+	p, err := study.MakePlan(s, study.Options{})
+	if err != nil || p.Study.Load.Connections != 8 || p.Study.Load.Rate != 500 || len(p.Blocks) < study.MinBlocks {
+		t.Errorf("%+v, %v", p, err)
+	}
+	s.Treatments[0].Control = study.Token
+	if _, err := study.MakePlan(s, study.Options{}); err == nil || !strings.Contains(err.Error(), "has no baseline") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestExamplesArePlanned(t *testing.T) {
 	files, err := filepath.Glob("../examples/*.yaml")
 	if err != nil || len(files) < 4 {

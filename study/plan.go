@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -100,8 +101,12 @@ type Options struct {
 	Quick bool          // 5 short blocks, stamped screening
 }
 
-// MakePlan plans a study.
+// MakePlan checks and plans a study.
 func MakePlan(s Study, o Options) (*Plan, error) {
+	s.Treatments = slices.Clone(s.Treatments) // the caller's stay without defaults
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
 	if o.Time != 0 {
 		if o.Time < minTime || o.Time > maxTime {
 			return nil, fmt.Errorf("plan %s: the time %v is not between %v and %v", s.Name, o.Time, minTime, maxTime)
@@ -165,7 +170,7 @@ func (p *Plan) latency() time.Duration {
 
 func (p *Plan) addBlocks() error {
 	d := p.Study.Design
-	if p.Study.Load.MayLower() {
+	if p.Study.Load.DefaultRate {
 		p.Expected = PilotTime
 	}
 	r := rand.New(rand.NewPCG(p.Seed, 0))

@@ -94,13 +94,10 @@ type Load struct {
 	Users       *Users `yaml:"users" json:"users,omitempty"`
 	// Lowered says why the rate is below the default; empty: it is not.
 	Lowered string `yaml:"-" json:"lowered,omitempty"`
-
-	chosen bool // the rate is the default, not the study's
+	// DefaultRate: the study gives no rate, so a run may lower it where it would
+	// keep the host busier than half.
+	DefaultRate bool `yaml:"-" json:"default_rate,omitempty"`
 }
-
-// MayLower reports whether the rate is only the default: a run may lower it
-// where it would keep the host busier than half.
-func (l Load) MayLower() bool { return l.chosen }
 
 // Users is the population that sends the requests.
 type Users struct {

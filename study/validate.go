@@ -14,7 +14,7 @@ func (s *Study) setDefaults() {
 	l, d := &s.Load, &s.Design
 	l.Generator = cmp.Or(l.Generator, "openloop")
 	l.Arrivals = cmp.Or(l.Arrivals, "poisson")
-	l.chosen = l.chosen || l.Rate == 0
+	l.DefaultRate = l.DefaultRate || l.Rate == 0
 	l.Rate = cmp.Or(l.Rate, 500)
 	l.Connections = cmp.Or(l.Connections, 8)
 	s.DataPlane = cmp.Or(s.DataPlane, "embedded")
