@@ -91,12 +91,14 @@ func Analyse(p *study.Plan, blocks []Block) (*Analysis, error) {
 		an.Treatments = append(an.Treatments, treatment(p, good, i))
 	}
 	an.Apparatus = apparatusLoad(good)
+	if an.Interference = interference(p, good); an.Interference != nil && an.Interference.Interferes {
+		an.dropSharedTails()
+	}
 	if len(good) >= 2 {
 		if err := an.compare(p); err != nil {
 			return an, err
 		}
 	}
-	an.Interference = interference(p, good)
 	an.warn(p, good)
 	return an, nil
 }

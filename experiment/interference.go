@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/taremesh/tare/stat"
 	"github.com/taremesh/tare/study"
@@ -14,6 +15,9 @@ type Interference struct {
 	Baseline, Heaviest int
 	Blocks             int     // control blocks
 	Shared, Solo       float64 // mean difference of p50 in µs: shared load, alone
+	// The p99 of each alone, in µs, over all its solo windows; nil with too few
+	// requests.
+	BaselineP99, HeaviestP99 *float64
 	// Disagreement is shared − solo; nil with fewer than 3 control blocks.
 	Disagreement *stat.Interval
 	Margin       float64
@@ -22,6 +26,37 @@ type Interference struct {
 }
 
 const minControlBlocks = 3
+
+// dropSharedTails takes back every p99 under shared load: where treatments
+// interfere their tails shrink towards each other (method.md §2).
+func (an *Analysis) dropSharedTails() {
+	for i := range an.Treatments {
+		t := &an.Treatments[i]
+		if _, has := t.Values[P99]; has {
+			delete(t.Values, P99)
+			delete(t.PerBlock, P99)
+			t.Why[P99] = "treatments interfere: a p99 is given from solo windows only"
+		}
+	}
+}
+
+// soloP99 is the p99 of treatment i over its solo windows, nil with too few requests.
+func soloP99(blocks []*Block, i int) *float64 {
+	var xs []float64
+	for _, b := range blocks {
+		for k, ph := range b.Phases {
+			if ph.Phase.Kind == study.Solo {
+				xs = append(xs, responses(b.Samples[k], i)...)
+			}
+		}
+	}
+	if ok, _ := stat.Supported(len(xs), 0.99); !ok {
+		return nil
+	}
+	slices.Sort(xs)
+	v := stat.Quantile(xs, 0.99)
+	return &v
+}
 
 func interference(p *study.Plan, blocks []*Block) *Interference {
 	in := &Interference{Baseline: p.ControlBaseline(), Heaviest: -1}
@@ -57,6 +92,7 @@ func interference(p *study.Plan, blocks []*Block) *Interference {
 		return nil
 	}
 	in.Shared, in.Solo = mean(shared), mean(solo)
+	in.BaselineP99, in.HeaviestP99 = soloP99(blocks, in.Baseline), soloP99(blocks, in.Heaviest)
 	in.Margin = P50.margin(p.Study.Margin, median(base))
 	if in.Blocks < minControlBlocks {
 		return in

@@ -125,6 +125,8 @@ type Interference struct {
 	Blocks       int       `json:"blocks"`
 	Shared       float64   `json:"shared_us"`
 	Solo         float64   `json:"solo_us"`
+	BaselineP99  *float64  `json:"baseline_solo_p99_us"` // null with too few requests
+	HeaviestP99  *float64  `json:"heaviest_solo_p99_us"`
 	Disagreement *Interval `json:"disagreement"` // null with fewer than 3 control blocks
 	Margin       float64   `json:"margin"`
 	Interferes   bool      `json:"interferes"`
@@ -324,7 +326,7 @@ func interference(an *experiment.Analysis) *Interference {
 		return nil
 	}
 	out := &Interference{Baseline: an.Treatments[in.Baseline].Name, Heaviest: an.Treatments[in.Heaviest].Name, Blocks: in.Blocks,
-		Shared: in.Shared, Solo: in.Solo, Margin: in.Margin, Interferes: in.Interferes}
+		Shared: in.Shared, Solo: in.Solo, BaselineP99: in.BaselineP99, HeaviestP99: in.HeaviestP99, Margin: in.Margin, Interferes: in.Interferes}
 	if in.Disagreement != nil {
 		i := interval(*in.Disagreement)
 		out.Disagreement = &i
