@@ -54,7 +54,7 @@ with --studies.`,
 				total.Rejected += r.final.Rejections.Rejected
 				total.Of += r.final.Rejections.Of
 			}
-			return judgeAA(c, total, studies)
+			return judgeAA(c, total, studies, *output)
 		},
 	}
 	f.add(c)
@@ -84,12 +84,19 @@ func aaStudy(arms int, proxied bool, plane string) *study.Study {
 
 // judgeAA prints the sum over all studies; a rate that the interval does not
 // hold fails the gate.
-func judgeAA(c *cobra.Command, n report.Rejections, studies int) error {
+func judgeAA(c *cobra.Command, n report.Rejections, studies int, output string) error {
 	b, err := stat.Count(n.Rejected, n.Of, 0.95)
 	if err != nil {
 		return err
 	}
-	if studies > 1 {
+	n.Low, n.High = b.Low, b.High
+	switch {
+	case studies == 1: // its own report says it
+	case output == asJSON:
+		if err := printJSON(c, map[string]report.Rejections{"rejections": n}); err != nil {
+			return err
+		}
+	default:
 		fmt.Fprintf(c.OutOrStdout(), "in all: %d of %d pairs were found to differ (95 %% interval of the rate: %.1f to %.1f %%)\n", n.Rejected, n.Of, 100*b.Low, 100*b.High)
 	}
 	if !b.Holds(0.05) {

@@ -32,13 +32,33 @@ func Main(s State) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends at once
+	out := &checkedWriter{w: s.Out}
+	s.Out = out
 	root := newRoot(s)
 	root.SetArgs(s.Args)
 	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write the result: %w", out.err)
+	}
 	if err != nil {
 		fmt.Fprintln(s.Err, "tare:", err)
 	}
 	return exitCode(err)
+}
+
+// checkedWriter keeps the first error of writing, so that a result that nobody
+// got is not reported as done.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 func newRoot(s State) *cobra.Command {
