@@ -101,6 +101,9 @@ over delta ADS from the server at --xds, under the node id --node, and prints
 			if o.XDS == "" || o.Node == "" {
 				return inputf("proxy needs --xds ADDR and --node NAME; see tare proxy --help")
 			}
+			if o.Workers < 1 {
+				return inputf("--workers %d: want at least 1", o.Workers)
+			}
 			proxies, err := catalog.Proxies()
 			if err != nil {
 				return err

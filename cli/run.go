@@ -79,6 +79,9 @@ the time.`,
 			}
 			r := &runner{state: s, command: c, data: *data, output: *output}
 			if resume != "" {
+				if err := planned(c); err != nil {
+					return err
+				}
 				return r.resume(c.Context(), resume)
 			}
 			plan, err := f.plan(args[0])
@@ -92,6 +95,16 @@ the time.`,
 	data, output = dataFlag(c), outputFlag(c)
 	c.Flags().StringVar(&resume, "resume", "", "go on with an unfinished run: its id, or last")
 	return c
+}
+
+// planned refuses flags that would change a plan which has been made already.
+func planned(c *cobra.Command) error {
+	for _, name := range []string{"dataplane", "time", "quick", "seed"} {
+		if c.Flags().Changed(name) {
+			return inputf("--%s cannot go with --resume: a run goes on by the plan that it was begun with", name)
+		}
+	}
+	return nil
 }
 
 // runner carries out one plan for a command.

@@ -115,6 +115,8 @@ func TestWrongInputIsNamed(t *testing.T) {
 		{"output", []string{"run", write(t, tiny), "-o", "xml"}, "known: table, json"},
 		{"unknown result", []string{"show", "nothing"}, "no experiment is kept here"},
 		{"public target", []string{"load", "http://8.8.8.8/"}, "private"},
+		{"another plan to resume", []string{"run", "--resume", "last", "--time", "5m"}, "--time cannot go with --resume"},
+		{"no workers", []string{"proxy", "--xds", "127.0.0.1:1", "--node", "x", "--workers", "-3"}, "--workers -3: want at least 1"},
 		{"nothing to resume", []string{"run", "--resume", "last"}, "no experiment is kept here"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
