@@ -63,7 +63,9 @@ func (p *Params) UnmarshalJSON(text []byte) error {
 
 // UnmarshalYAML keeps the part of the file for its owner.
 func (p *Params) UnmarshalYAML(n ast.Node) error {
-	p.node = n
+	if n != nil && n.Type() != ast.NullType {
+		p.node = n
+	}
 	return nil
 }
 

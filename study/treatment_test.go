@@ -36,6 +36,7 @@ func TestParseRefusesWhatCannotBeCarriedOut(t *testing.T) {
 		{"a root with parameters", "{name: direct, control: direct}", "{name: direct, control: direct, workload: {response: 1KiB}}", "has no baseline; write its parameters"},
 		{"a root with a site", "{name: direct, control: direct}", "{name: direct, control: direct, site: server}", "no form that could run at site"},
 		{"a site without form", "control: token, baseline: router}", "control: token, baseline: router, site: server}", "no form that could run at site"},
+		{"parameters of nothing", "workload: {response: 1MiB}", "workload: ", "exactly one of"},
 		{"router on a router", "control: token, baseline: router", "control: router, baseline: router", `baseline "router" has a control: router already`},
 		{"router over the token check", "form: native, baseline: token", "control: router, baseline: token", `baseline "token" has a control: router already`},
 		{"token check twice", "form: native, baseline: token", "control: token, baseline: token", `baseline "token" has a control: token already`},
