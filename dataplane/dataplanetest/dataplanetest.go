@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,6 +35,7 @@ func Run(t *testing.T, plane dataplane.DataPlane) {
 		test func(*testing.T)
 	}{
 		{"forwards status, headers and bodies", s.forwards},
+		{"keeps connections open on both sides", s.keepsAlive},
 		{"answers 404 where no route matches", s.unknown},
 		{"takes the first route that matches", s.routes},
 		{"balances in turn, exactly", s.balances},
@@ -89,17 +91,24 @@ func mustConfigure(t *testing.T, i dataplane.Instance, p dataplane.Proxy) {
 
 // upstream is a server that answers with its name.
 type upstream struct {
-	addr string
-	seen atomic.Int64
+	addr   string
+	seen   atomic.Int64 // requests
+	opened atomic.Int64 // connections
 }
 
 func serve(t *testing.T, h http.HandlerFunc) *upstream {
 	t.Helper()
 	u := &upstream{}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u.seen.Add(1)
 		h(w, r)
 	}))
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			u.opened.Add(1)
+		}
+	}
+	srv.Start()
 	t.Cleanup(srv.Close)
 	u.addr = srv.Listener.Addr().String()
 	return u
@@ -192,6 +201,30 @@ func (s suite) forwards(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// keepsAlive: many requests in turn are one connection of the client's and one
+// to the upstream.
+func (s suite) keepsAlive(t *testing.T) {
+	u := serve(t, named("u"))
+	i, addr := s.start(t)
+	mustConfigure(t, i, ToAll(addr, u.addr))
+	var dialled atomic.Int64
+	tr := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dialled.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	t.Cleanup(tr.CloseIdleConnections)
+	c := &http.Client{Transport: tr, Timeout: patience}
+	for range 50 {
+		wantGet(t, c, "http://"+addr+"/", 200, "u")
+	}
+	if n := dialled.Load(); n != 1 {
+		t.Errorf("the client opened %d connections", n)
+	}
+	if n := u.opened.Load(); n != 1 {
+		t.Errorf("the proxy opened %d connections to the upstream", n)
 	}
 }
 
