@@ -176,7 +176,7 @@ func (r *runner) with(ctx context.Context, plan *study.Plan, do func(*experiment
 	return do(a, b, dir)
 }
 
-// suit lowers a default rate where it would keep the host busier than half.
+// suit lowers a default rate where queues would widen the intervals.
 func (r *runner) suit(ctx context.Context, a *experiment.Apparatus, b *catalog.Bench) (*experiment.Apparatus, error) {
 	l := a.Plan.Study.Load
 	if !l.DefaultRate {

@@ -7,16 +7,16 @@ import (
 	"github.com/taremesh/tare/study"
 )
 
-func TestRateForKeepsHalfOfTheHostIdle(t *testing.T) {
+func TestRateForLeavesRoom(t *testing.T) {
 	for _, c := range []struct {
 		rate study.Rate
 		busy float64
 		want study.Rate
 	}{
-		{500, 0.30, 500},
-		{500, 0.50, 500}, // at the limit
-		{500, 0.51, 450},
-		{500, 1.00, 250},
+		{500, 0.20, 500},
+		{500, 0.30, 500}, // at the aim
+		{500, 0.31, 450},
+		{500, 0.55, 250},
 		{500, 20, 50}, // never below one step
 	} {
 		if got := experiment.RateFor(c.rate, c.busy); got != c.want {

@@ -76,7 +76,8 @@ type Phase struct {
 
 // Time that a block takes beside its phases, for planning.
 const (
-	blockStart    = time.Second
+	blockStart    = 150 * time.Millisecond // and for each treatment:
+	treatmentUp   = 50 * time.Millisecond
 	blockTeardown = 200 * time.Millisecond
 	soloSettle    = 200 * time.Millisecond
 )
@@ -196,7 +197,7 @@ func (p *Plan) hasControl() bool {
 }
 
 func (p *Plan) blockTime(control bool) time.Duration {
-	t := blockStart + blockTeardown
+	t := blockStart + time.Duration(len(p.Study.Treatments))*treatmentUp + blockTeardown
 	for _, ph := range p.phases(control) {
 		t += ph.Duration
 		if ph.Kind == Solo {

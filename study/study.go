@@ -89,13 +89,13 @@ type Part struct {
 type Load struct {
 	Generator   string `yaml:"generator" json:"generator"`     // default openloop
 	Arrivals    string `yaml:"arrivals" json:"arrivals"`       // default poisson
-	Rate        Rate   `yaml:"rate" json:"rate"`               // per treatment; default 500/s, lowered if the host would pass one half
+	Rate        Rate   `yaml:"rate" json:"rate"`               // per treatment; default 500/s, lowered where that narrows the intervals
 	Connections int    `yaml:"connections" json:"connections"` // per treatment; default 8
 	Users       *Users `yaml:"users" json:"users,omitempty"`
 	// Lowered says why the rate is below the default; empty: it is not.
 	Lowered string `yaml:"-" json:"lowered,omitempty"`
 	// DefaultRate: the study gives no rate, so a run may lower it where it would
-	// keep the host busier than half.
+	// DefaultRate: the study gives no rate, so a run may lower it.
 	DefaultRate bool `yaml:"-" json:"default_rate,omitempty"`
 }
 
