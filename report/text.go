@@ -97,10 +97,12 @@ func (t *printer) treatments(r *Report) {
 			t.line("%s: the planted work itself took %s µs of thread CPU time per request", x.Name, plain(x.PlantedWork))
 		}
 	}
-	for _, x := range r.Treatments {
-		if why := x.Why["p99"]; why != "" {
-			t.line("no p99: %s", why)
-			break
+	for _, q := range []string{"p50", "p90", "p99"} {
+		for _, x := range r.Treatments {
+			if why := x.Why[q]; why != "" {
+				t.line("no %s: %s", q, why)
+				break
+			}
 		}
 	}
 	t.line("")

@@ -94,7 +94,6 @@ type Load struct {
 	Users       *Users `yaml:"users" json:"users,omitempty"`
 	// Lowered says why the rate is below the default; empty: it is not.
 	Lowered string `yaml:"-" json:"lowered,omitempty"`
-	// DefaultRate: the study gives no rate, so a run may lower it where it would
 	// DefaultRate: the study gives no rate, so a run may lower it.
 	DefaultRate bool `yaml:"-" json:"default_rate,omitempty"`
 }
