@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -97,8 +98,8 @@ func medianOf(xs []float64) float64 {
 func BenchmarkPlanted(b *testing.B) {
 	for range b.N {
 		var widths, aa []float64
-		for range 5 {
-			r := runExample(b, "planted.yaml")
+		for i := range 5 {
+			r := runExample(b, "planted.yaml", "--seed", fmt.Sprint(i+1))
 			r.print(b)
 			widths = append(widths, r.widest())
 			aa = append(aa, math.Abs(r.report.AA.Estimate))
