@@ -32,9 +32,9 @@ bench: ## the bars of the project, on an otherwise idle machine; fetches nginx; 
 	@$(call need,wrk,wrk,exit 1)
 	go test -run '^$$' -bench . -benchmem -p 1 -timeout 60m ./...
 
-soak: build ## coverage simulated on a grid, then 100 comparisons of identical arms; about 40 minutes
+soak: build ## coverage simulated on a grid, then 100 comparisons of identical arms; about 20 minutes
 	go test -tags soak -run Soak -timeout 60m ./...
-	bin/tare aa --arms 8 --studies 25 --data bin/results
+	bin/tare aa --arms 16 --studies 13 --time 60s --data bin/results
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \

@@ -65,11 +65,14 @@ with --studies.`,
 	return c
 }
 
+// aaTotal is the rate of all arms together: it keeps two cores below half.
+const aaTotal = 4000
+
 // aaStudy is n identical arms.
 func aaStudy(arms int, proxied bool, plane string) *study.Study {
 	s := &study.Study{Format: study.Format, Name: "aa", Question: "Do identical arms come out identical?", DataPlane: plane,
 		Workload: study.Part{Name: "echo"},
-		Load:     study.Load{Rate: 500},
+		Load:     study.Load{Rate: study.Rate(min(500, aaTotal/arms))},
 		Design:   study.Design{Name: study.DesignAA, Stop: study.StopFixed, ControlEvery: -1, Time: 75 * time.Second},
 	}
 	control := study.Direct

@@ -44,6 +44,9 @@ func (f *planFlags) plan(file string) (*study.Plan, error) {
 }
 
 func (f *planFlags) planOf(s *study.Study) (*study.Plan, error) {
+	if f.quick && f.time != 0 {
+		return nil, errors.New("--quick and --time both say how long: give one of them")
+	}
 	if f.dataPlane != "" {
 		s.DataPlane = f.dataPlane
 	}

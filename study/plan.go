@@ -92,8 +92,11 @@ const (
 // PilotTime is about how long it takes to try whether a default rate suits the host.
 const PilotTime = 2500 * time.Millisecond
 
-// warmupRate is per treatment.
-const warmupRate = 1000
+// Requests/s of the warm-up: for one treatment, and in all at most.
+const (
+	warmupRate  = 1000
+	warmupTotal = 7000
+)
 
 // Options change a plan from outside the study file.
 type Options struct {
@@ -229,8 +232,9 @@ func (p *Plan) phases(control bool) []Phase {
 	s, all := p.Study, p.all()
 	k := float64(len(all))
 	total := float64(s.Load.Rate) * k
+	warm := min(warmupRate, warmupTotal/k)
 	ps := []Phase{
-		{Kind: Warmup, Targets: all, Rate: warmupRate * k, Each: s.Design.Warmup, Duration: seconds(float64(s.Design.Warmup) / warmupRate)},
+		{Kind: Warmup, Targets: all, Rate: warm * k, Each: s.Design.Warmup, Duration: seconds(float64(s.Design.Warmup) / warm)},
 		{Kind: Idle, Duration: s.Design.Idle},
 		{Kind: Latency, Targets: all, Rate: total, Duration: s.Design.Latency},
 	}

@@ -115,7 +115,8 @@ func TestFileLimit(t *testing.T) {
 // TestFullDatabase stands for it: to SQLite both are the same error.
 func TestFullFileSystem(t *testing.T) {
 	if !isChild() {
-		if err := inChild(t, ownMounts()); errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+		err := inChild(t, ownMounts())
+		if refused := errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC); refused && os.Getenv("CI") != "true" {
 			t.Logf("no file system may be mounted here (%v): held by TestFullDatabase alone", err)
 		} else {
 			must(t, err)

@@ -17,7 +17,7 @@ import (
 )
 
 // studyLifetime is that of a study's tokens: longer than any run.
-const studyLifetime = 24 * time.Hour
+const studyLifetime = 48 * time.Hour
 
 // params are the workload's parameters in a study.
 type params struct {
