@@ -49,7 +49,7 @@ const (
 )
 
 // conformancePackages hold every implementation of a contract against one suite.
-var conformancePackages = []string{"dataplane/dataplanetest", "functiontest", "load/loadtest", "storetest"}
+var conformancePackages = []string{"dataplane/dataplanetest", "functiontest", "loadtest", "storetest"}
 
 // onlyImporter is the one package that imports implementations.
 const onlyImporter = "catalog"
