@@ -32,11 +32,7 @@ func newPlan(s State) *cobra.Command {
 				return err
 			}
 			defer b.Close()
-			a, err := experiment.NewApparatus(plan, b.Catalog)
-			if err != nil {
-				return input(err)
-			}
-			forecast, err := a.Forecast()
+			_, forecast, err := lookUp(plan, b)
 			if err != nil {
 				return err
 			}

@@ -19,49 +19,45 @@ func newReport(s State) *cobra.Command {
 		Use:     "report [ID|last]",
 		Short:   "Print the report of a kept result (default last)",
 		Example: "  tare report last -o json",
-		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkOutput(*output); err != nil {
-				return err
+			switch {
+			case len(args) == 0:
+				args = []string{"last"}
+			case len(args) > 1:
+				return exactly(1, "one id, the beginning of one, or last")(c, args)
 			}
-			st, rec, err := loadOne(c, s, *data, args)
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
-			if err != nil {
-				return err
-			}
-			return printReport(c, r, *output)
+			return withResult(c, s, *data, *output, args[0], func(_ store.Store, rec store.Record) error {
+				r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
+				if err != nil {
+					return err
+				}
+				return printReport(c, r, *output)
+			})
 		},
 	}
 	data, output = dataFlag(c), outputFlag(c)
 	return c
 }
 
-// loadOne opens the store and loads the result that is meant. The caller
-// closes the store.
-func loadOne(c *cobra.Command, s State, data string, args []string) (store.Store, store.Record, error) {
-	name := "last"
-	if len(args) > 0 {
-		name = args[0]
+// withResult loads the result of that name and hands it over with its store.
+func withResult(c *cobra.Command, s State, data, output, name string, do func(store.Store, store.Record) error) error {
+	if err := checkOutput(output); err != nil {
+		return err
 	}
 	st, err := openStore(c.Context(), s, data)
 	if err != nil {
-		return nil, store.Record{}, err
+		return err
 	}
+	defer st.Close()
 	id, err := st.Resolve(c.Context(), name)
 	if err != nil {
-		st.Close()
-		return nil, store.Record{}, input(err)
+		return input(err)
 	}
 	rec, err := st.Load(c.Context(), id)
 	if err != nil {
-		st.Close()
-		return nil, store.Record{}, err
+		return err
 	}
-	return st, rec, nil
+	return do(st, rec)
 }
 
 // shown is what show prints as JSON: the report with the journal beside it.
@@ -78,33 +74,31 @@ func newShow(s State) *cobra.Command {
 		Example: "  tare show last -o json | jq .journal",
 		Args:    exactly(1, "an id, the beginning of one, or last"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkOutput(*output); err != nil {
-				return err
-			}
-			st, rec, err := loadOne(c, s, *data, args)
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			journal, err := st.Blocks(c.Context(), rec.Experiment.ID)
-			if err != nil {
-				return err
-			}
-			r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
-			if err != nil {
-				r = report.Unfinished(rec.Experiment, rec.State, err)
-			}
-			if *output == asJSON {
-				return printJSON(c, shown{r, journal})
-			}
-			if err := r.Text(c.OutOrStdout()); err != nil {
-				return err
-			}
-			return printJournal(c, journal)
+			return withResult(c, s, *data, *output, args[0], func(st store.Store, rec store.Record) error {
+				return show(c, st, rec, *output)
+			})
 		},
 	}
 	data, output = dataFlag(c), outputFlag(c)
 	return c
+}
+
+func show(c *cobra.Command, st store.Store, rec store.Record, output string) error {
+	journal, err := st.Blocks(c.Context(), rec.Experiment.ID)
+	if err != nil {
+		return err
+	}
+	r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
+	if err != nil {
+		r = report.Unfinished(rec.Experiment, rec.State, err)
+	}
+	if output == asJSON {
+		return printJSON(c, shown{r, journal})
+	}
+	if err := r.Text(c.OutOrStdout()); err != nil {
+		return err
+	}
+	return printJournal(c, journal)
 }
 
 func printJournal(c *cobra.Command, journal []store.BlockEntry) error {

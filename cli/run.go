@@ -165,11 +165,7 @@ func (r *runner) with(ctx context.Context, plan *study.Plan, do func(*experiment
 		return err
 	}
 	defer b.Close()
-	a, err := experiment.NewApparatus(plan, b.Catalog)
-	if err != nil {
-		return input(err)
-	}
-	f, err := a.Forecast()
+	a, f, err := lookUp(plan, b)
 	if err != nil {
 		return err
 	}
@@ -177,6 +173,16 @@ func (r *runner) with(ctx context.Context, plan *study.Plan, do func(*experiment
 		return input(err)
 	}
 	return do(a, b, dir)
+}
+
+// lookUp finds everything that a plan names and runs the function's model over it.
+func lookUp(plan *study.Plan, b *catalog.Bench) (*experiment.Apparatus, *experiment.Forecast, error) {
+	a, err := experiment.NewApparatus(plan, b.Catalog)
+	if err != nil {
+		return nil, nil, input(err)
+	}
+	f, err := a.Forecast()
+	return a, f, err
 }
 
 // suit lowers a default rate where queues would widen the intervals.

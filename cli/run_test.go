@@ -113,6 +113,8 @@ func TestWrongInputIsNamed(t *testing.T) {
 		{"form that the plane lacks", []string{"run", write(t, strings.Replace(hub, "form: native", "form: wasm", 1))}, "form wasm cannot be placed yet"},
 		{"no time", []string{"run", write(t, tiny), "--time", "-3s"}, "--time"},
 		{"output", []string{"run", write(t, tiny), "-o", "xml"}, "known: table, json"},
+		{"two results", []string{"report", "a", "b"}, "takes one id"},
+		{"quick and time", []string{"run", write(t, tiny), "--quick", "--time", "30s"}, "give one of them"},
 		{"unknown result", []string{"show", "nothing"}, "no experiment is kept here"},
 		{"public target", []string{"load", "http://8.8.8.8/"}, "private"},
 		{"another plan to resume", []string{"run", "--resume", "last", "--time", "5m"}, "--time cannot go with --resume"},
