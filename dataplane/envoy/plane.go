@@ -1,0 +1,112 @@
+// Package envoy runs proxies as Envoy processes.
+//
+// A Plane starts one Envoy per instance, told on its command line to fetch
+// everything else over delta ADS from tare's own server, the same that
+// configures the embedded plane. Nothing is written to disk, the admin
+// interface stays off, and the process dies with tare. Benchmark settings: one
+// worker unless more are asked for, no hot restart, no access log, errors only
+// in the log. It does not fetch Envoy; Find says how to get one.
+package envoy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/dataplane/xds"
+	"github.com/taremesh/tare/internal/process"
+)
+
+// Name is what the plane is called in study files and on the command line.
+const Name = "envoy"
+
+// stopGrace is how long an Envoy may take to end by itself.
+const stopGrace = time.Second
+
+// Plane runs proxies as Envoy processes.
+type Plane struct {
+	server   *xds.Server
+	launcher *process.Launcher
+	find     func() (string, error)
+}
+
+// New makes a plane whose proxies are configured by the server and started by
+// the launcher; find gives the path of the program when the first is started.
+func New(server *xds.Server, l *process.Launcher, find func() (string, error)) *Plane {
+	return &Plane{server: server, launcher: l, find: find}
+}
+
+// Name is "envoy".
+func (p *Plane) Name() string { return Name }
+
+// Start starts an Envoy and returns when it has connected to the server.
+func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Instance, error) {
+	exe, err := p.find()
+	if err != nil {
+		return nil, err
+	}
+	boot, err := bootstrap(p.server.Addr(), o.Name)
+	if err != nil {
+		return nil, fmt.Errorf("start envoy %s: %w", o.Name, err)
+	}
+	child, err := p.launcher.Start(process.Command{
+		Name: "envoy " + o.Name,
+		Exe:  exe,
+		Args: []string{
+			"--config-yaml", boot, "--concurrency", strconv.Itoa(max(o.Workers, 1)),
+			"--disable-hot-restart", "--drain-time-s", "1", "--drain-strategy", "immediate",
+			"--log-level", "error",
+		},
+		Input: []byte{},
+	})
+	if err != nil {
+		return nil, err
+	}
+	i := xds.NewInstance(child, o.Name, p.server, stopGrace)
+	if err := i.Connected(ctx); err != nil {
+		return nil, errors.Join(err, i.Stop())
+	}
+	return i, nil
+}
+
+// bootstrap is the configuration that an Envoy starts with: who it is and where
+// the rest comes from. (JSON is YAML.)
+func bootstrap(server, node string) (string, error) {
+	host, portText, err := net.SplitHostPort(server)
+	if err != nil {
+		return "", err
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return "", err
+	}
+	type object = map[string]any
+	ads := object{"ads": object{}, "resource_api_version": "V3"}
+	endpoint := object{"endpoint": object{"address": object{"socket_address": object{"address": host, "port_value": port}}}}
+	const protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+	text, err := json.Marshal(object{
+		"node": object{"id": node, "cluster": "tare"},
+		"dynamic_resources": object{
+			"ads_config": object{
+				"api_type": "DELTA_GRPC", "transport_api_version": "V3", "set_node_on_first_message_only": true,
+				"grpc_services": []object{{"envoy_grpc": object{"cluster_name": "xds"}}},
+			},
+			"cds_config": ads,
+			"lds_config": ads,
+		},
+		"static_resources": object{"clusters": []object{{
+			"name": "xds", "type": "STATIC", "connect_timeout": "5s",
+			"typed_extension_protocol_options": object{protocol: object{
+				"@type":                "type.googleapis.com/" + protocol,
+				"explicit_http_config": object{"http2_protocol_options": object{}},
+			}},
+			"load_assignment": object{"cluster_name": "xds", "endpoints": []object{{"lb_endpoints": []object{endpoint}}}},
+		}}},
+	})
+	return string(text), err
+}
