@@ -8,7 +8,7 @@ import (
 )
 
 func Example() {
-	before, err := measure.Process(os.Getpid())
+	before, err := measure.CPU(os.Getpid())
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -17,12 +17,12 @@ func Example() {
 	for i := range 10_000_000 {
 		sum += i
 	}
-	after, err := measure.Process(os.Getpid())
+	after, err := measure.CPU(os.Getpid())
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	used := after.Sub(before)
-	fmt.Println(sum > 0, used.CPU > 0, used.Elapsed > 0, after.Memory.Private > 0)
-	// Output: true true true true
+	held, err := measure.MemoryOf(os.Getpid())
+	fmt.Println(sum > 0, after > before, held.Private > 0, err)
+	// Output: true true true <nil>
 }

@@ -13,48 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reading is what one process had used at one moment.
-type Reading struct {
-	At     time.Time
-	CPU    time.Duration // user and system, all threads, since its start
-	Wait   time.Duration // runnable but without a CPU, its living threads
-	Memory Memory
-}
-
-// Usage is what one process used between two readings.
-type Usage struct {
-	Elapsed time.Duration
-	CPU     time.Duration
-	// Wait is too small, even negative, when a thread ended in between: the
-	// kernel drops a thread's wait with the thread.
-	Wait time.Duration
-}
-
-// Sub returns what was used from before to r.
-func (r Reading) Sub(before Reading) Usage {
-	return Usage{Elapsed: r.At.Sub(before.At), CPU: r.CPU - before.CPU, Wait: r.Wait - before.Wait}
-}
-
-// Cores is the CPU time per time elapsed; 0 when none elapsed.
-func (u Usage) Cores() float64 { return share(u.CPU, u.Elapsed) }
-
-// Process reads one process. The CPU clock is read next to At; the rest, which
-// takes longer, after it.
-func Process(pid int) (Reading, error) {
-	r := Reading{At: time.Now()}
-	var err error
-	if r.CPU, err = CPU(pid); err != nil {
-		return Reading{}, err
-	}
-	if r.Wait, err = Wait(pid); err != nil {
-		return Reading{}, err
-	}
-	if r.Memory, err = MemoryOf(pid); err != nil {
-		return Reading{}, err
-	}
-	return r, nil
-}
-
 // CPU is the CPU time, user and system, that a process's threads have used
 // since its start, those that ended included. It is the clock of
 // clock_getcpuclockid(3): nanoseconds, about 0.2 µs a read. A process that is

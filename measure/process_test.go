@@ -357,36 +357,9 @@ func TestGoneProcess(t *testing.T) {
 		if m, err := MemoryOf(pid); err == nil {
 			t.Errorf("MemoryOf(%d) = %v, want an error", pid, m)
 		}
-		if r, err := Process(pid); err == nil {
-			t.Errorf("Process(%d) = %v, want an error", pid, r)
-		}
 	}
 	if _, err := CPU(p.pid); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("CPU of a process that is gone: %v, want os.ErrProcessDone", err)
-	}
-}
-
-func TestProcessDifference(t *testing.T) {
-	p := newPuppet(t)
-	p.do("idle")
-	before, err := Process(p.pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.do("burn 30")
-	after, err := Process(p.pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := after.Sub(before)
-	if u.CPU < 25*time.Millisecond || u.Elapsed < u.CPU/time.Duration(runtime.NumCPU()) {
-		t.Errorf("30 ms burned: %+v", u)
-	}
-	if got, want := u.Cores(), float64(u.CPU)/float64(u.Elapsed); got != want {
-		t.Errorf("Cores() = %v, want %v", got, want)
-	}
-	if got := (Usage{CPU: time.Second}).Cores(); got != 0 {
-		t.Errorf("Cores() over no time = %v, want 0", got)
 	}
 }
 
@@ -402,14 +375,5 @@ func BenchmarkCPU(b *testing.B) {
 func BenchmarkThreadCPU(b *testing.B) {
 	for b.Loop() {
 		ThreadCPU()
-	}
-}
-
-func BenchmarkProcess(b *testing.B) {
-	pid := os.Getpid()
-	for b.Loop() {
-		if _, err := Process(pid); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
