@@ -141,6 +141,9 @@ func (r *runner) fresh(ctx context.Context, plan *study.Plan) error {
 		if err != nil {
 			return err
 		}
+		if e.Plane, err = a.Plane(ctx); err != nil {
+			return err
+		}
 		r.spent = time.Since(began)
 		st, err := catalog.OpenStore(ctx, dir)
 		if err != nil {

@@ -52,6 +52,16 @@ type DataPlane interface {
 	Name() string
 	// Start starts one fresh proxy process without configuration.
 	Start(ctx context.Context, o Options) (Instance, error)
+	// Program says what the proxies are, for reports.
+	Program(ctx context.Context) (Program, error)
+}
+
+// Program is what runs a plane's proxies.
+type Program struct {
+	Plane   string `json:"plane"`
+	Version string `json:"version"`
+	Path    string `json:"path,omitempty"`   // empty: tare itself
+	SHA256  string `json:"sha256,omitempty"` // of the file at Path
 }
 
 // Options of an instance.

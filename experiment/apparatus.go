@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -33,6 +34,7 @@ type Apparatus struct {
 	Topologies []testbed.Topology
 	Population load.Population
 
+	plane    dataplane.DataPlane
 	function *function.Function
 	spec     function.Spec
 	workload workload.Workload
@@ -56,7 +58,7 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 	if a.workload, err = c.Workloads.Get(s.Workload.Name); err != nil {
 		return nil, s.Errorf("$.workload.name", "%w", err)
 	}
-	if _, err = c.DataPlanes.Get(s.DataPlane); err != nil {
+	if a.plane, err = c.DataPlanes.Get(s.DataPlane); err != nil {
 		return nil, s.Errorf("$.dataplane", "%w", err)
 	}
 	if err := a.decodeFunction(c); err != nil {
@@ -87,6 +89,18 @@ func (a *Apparatus) decodeFunction(c Catalog) error {
 	a.function = &f
 	a.spec, err = f.Decode(s.Function.Params)
 	return err
+}
+
+// Plane says what the proxies are; nil when no topology has one.
+func (a *Apparatus) Plane(ctx context.Context) (*dataplane.Program, error) {
+	for _, t := range a.Topologies {
+		if t.Proxy == nil {
+			continue
+		}
+		p, err := a.plane.Program(ctx)
+		return &p, err
+	}
+	return nil, nil
 }
 
 // populate makes the users and prepares the workload for them. The last user,

@@ -12,6 +12,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/load"
 	"github.com/taremesh/tare/measure"
 	"github.com/taremesh/tare/study"
@@ -37,6 +38,8 @@ type Experiment struct {
 	Environment measure.Environment `json:"environment"`
 	Program     Program             `json:"program"`
 	Command     []string            `json:"command"`
+	// Plane is what the proxies are; nil when the study has none.
+	Plane *dataplane.Program `json:"plane,omitempty"`
 }
 
 // Program is the tare that carries an experiment out.

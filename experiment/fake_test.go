@@ -160,6 +160,9 @@ func (j *journal) End(_ context.Context, _ string, s experiment.State, _ time.Ti
 type plane struct{}
 
 func (plane) Name() string { return "embedded" }
+func (plane) Program(context.Context) (dataplane.Program, error) {
+	return dataplane.Program{Plane: "embedded"}, nil
+}
 func (plane) Start(context.Context, dataplane.Options) (dataplane.Instance, error) {
 	return nil, errors.New("not in these tests")
 }

