@@ -42,7 +42,7 @@ soak: build ## coverage simulated on a grid, then 100 comparisons of identical a
 	go test -tags soak -run Soak -timeout 60m ./...
 	bin/tare aa --arms 16 --studies 13 --time 60s --data bin/results
 
-fuzz: ## every fuzz target on FUZZTIME (100000x) inputs; about 15 minutes
+fuzz: ## every fuzz target on FUZZTIME (100000x) inputs; about 3 minutes
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
 			echo "== $$(dirname "$$file") $$name"; \
