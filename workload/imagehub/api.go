@@ -37,11 +37,12 @@ type route struct {
 	handler http.Handler
 }
 
-// router finds the route of a path, exactly: nothing is redirected or cleaned.
+// router finds the route of a path, exactly: nothing is redirected, cleaned or
+// unescaped, since a proxy that limits /pull would not see it in /%70ull.
 type router map[string]route
 
 func (routes router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	to, ok := routes[r.URL.Path]
+	to, ok := routes[r.URL.EscapedPath()]
 	if !ok {
 		writeError(w, http.StatusNotFound, "there is no such path")
 		return

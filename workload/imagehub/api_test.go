@@ -258,6 +258,7 @@ func TestBadRequests(t *testing.T) {
 		{"bad escape", "GET", "/pull?image=%zz", token, "", 400, "escape"},
 		{"no token", "GET", "/pull?image=a", "", "", 401, "no bearer token"},
 		{"unknown path", "GET", "/nowhere", "", "", 404, "no such path"},
+		{"path in another spelling", "GET", "/%70ull?image=a", token, "", 404, "no such path"},
 		{"path not clean", "GET", "//pull?image=a", token, "", 404, "no such path"},
 		{"method", "POST", "/pull?image=a", token, "", 405, "GET"},
 		{"method of signup", "GET", "/signup", "", "", 405, "POST"},
