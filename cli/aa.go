@@ -40,12 +40,8 @@ with --studies.`,
 			for i := range studies {
 				g := f
 				g.seed = f.seed + uint64(i)
-				plan, err := g.planOf(aaStudy(arms, proxied, f.dataPlane))
-				if err != nil {
-					return input(err)
-				}
 				r := &runner{state: s, command: c, data: *data, output: *output}
-				if err := r.fresh(c.Context(), plan); err != nil {
+				if err := r.fresh(c.Context(), g, aaStudy(arms, proxied, f.dataPlane)); err != nil {
 					return err
 				}
 				if r.final == nil || r.final.Rejections == nil {

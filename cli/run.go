@@ -87,11 +87,11 @@ the time.`,
 				}
 				return r.resume(c.Context(), resume)
 			}
-			plan, err := f.plan(args[0])
+			given, err := study.ReadFile(args[0])
 			if err != nil {
 				return input(err)
 			}
-			return r.fresh(c.Context(), plan)
+			return r.fresh(c.Context(), f, given)
 		},
 	}
 	f.add(c)
@@ -122,8 +122,12 @@ type runner struct {
 }
 
 // fresh begins a new experiment.
-func (r *runner) fresh(ctx context.Context, plan *study.Plan) error {
+func (r *runner) fresh(ctx context.Context, f planFlags, given *study.Study) error {
 	began := time.Now()
+	plan, err := f.planOf(given)
+	if err != nil {
+		return input(err)
+	}
 	id, err := newID(began)
 	if err != nil {
 		return err
@@ -134,7 +138,7 @@ func (r *runner) fresh(ctx context.Context, plan *study.Plan) error {
 			return err
 		}
 		defer lock.Release()
-		if a, err = r.suit(ctx, a, b); err != nil {
+		if a, err = r.suit(ctx, f, *given, a, b); err != nil {
 			return interrupted(ctx, err)
 		}
 		e, err := r.experiment(id, a.Plan)
@@ -188,25 +192,27 @@ func lookUp(plan *study.Plan, b *catalog.Bench) (*experiment.Apparatus, *experim
 	return a, f, err
 }
 
-// suit lowers a default rate where queues would widen the intervals.
-func (r *runner) suit(ctx context.Context, a *experiment.Apparatus, b *catalog.Bench) (*experiment.Apparatus, error) {
-	l := a.Plan.Study.Load
-	if !l.DefaultRate {
+// suit lowers a default rate where queues would widen the intervals. It plans
+// again from the study as it was given: a plan's own study has its phases
+// fitted to the rate.
+func (r *runner) suit(ctx context.Context, f planFlags, given study.Study, a *experiment.Apparatus, b *catalog.Bench) (*experiment.Apparatus, error) {
+	rate := a.Plan.Study.Load.Rate
+	if !a.Plan.Study.Load.DefaultRate {
 		return a, nil
 	}
 	busy, err := (&experiment.Runner{Testbed: b.Testbed}).Pilot(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	lower := experiment.RateFor(l.Rate, busy)
-	if lower == l.Rate {
+	lower := experiment.RateFor(rate, busy)
+	if lower == rate {
 		return a, nil
 	}
-	s := a.Plan.Study
-	s.Load.Rate = lower
-	s.Load.Lowered = fmt.Sprintf("the rate is %v for each treatment instead of %v, at which the host would have been %.0f %% busy", lower, l.Rate, 100*busy)
-	fmt.Fprintln(r.command.ErrOrStderr(), s.Load.Lowered)
-	plan, err := study.MakePlan(s, study.Options{Seed: a.Plan.Seed})
+	given.Load = a.Plan.Study.Load // with its defaults
+	given.Load.Rate = lower
+	given.Load.Lowered = fmt.Sprintf("the rate is %v for each treatment instead of %v, at which the host would have been %.0f %% busy", lower, rate, 100*busy)
+	fmt.Fprintln(r.command.ErrOrStderr(), given.Load.Lowered)
+	plan, err := f.planOf(&given)
 	if err != nil {
 		return nil, err
 	}
