@@ -1,17 +1,14 @@
 package cli
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/internal/process"
 )
 
 func newVersion(State) *cobra.Command {
@@ -45,14 +42,9 @@ func version() string {
 
 // program identifies the running executable, for results.
 func program() (experiment.Program, error) {
-	f, err := os.Open("/proc/self/exe")
+	digest, err := process.Digest("/proc/self/exe")
 	if err != nil {
-		return experiment.Program{}, fmt.Errorf("read this program for its digest: %w", err)
+		return experiment.Program{}, err
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return experiment.Program{}, fmt.Errorf("read this program for its digest: %w", err)
-	}
-	return experiment.Program{Version: version(), SHA256: hex.EncodeToString(h.Sum(nil))}, nil
+	return experiment.Program{Version: version(), SHA256: digest}, nil
 }

@@ -134,7 +134,7 @@ func treatment(p *study.Plan, blocks []*Block, i int) Treatment {
 		for e, why := range f.why {
 			t.Why[e] = why
 		}
-		for _, u := range usageOf(b, i) {
+		for _, u := range f.usage {
 			usage[u.Role] = append(usage[u.Role], u)
 		}
 		t.addOutcomes(b, i)

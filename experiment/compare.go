@@ -152,14 +152,13 @@ func (an *Analysis) countRejections(p *study.Plan) error {
 	return nil
 }
 
-// narrowEnough reports whether the stopping rule is satisfied.
-func (an *Analysis) narrowEnough() bool {
-	var halves, margins []float64
+// primaryWidths are the half-widths of the primary comparisons and their margins.
+func (an *Analysis) primaryWidths() (halves, margins []float64) {
 	for _, c := range an.Comparisons {
 		if c.Primary {
 			halves = append(halves, c.Difference.Half())
 			margins = append(margins, c.Margin)
 		}
 	}
-	return stat.DefaultRule().Enough(halves, margins)
+	return halves, margins
 }

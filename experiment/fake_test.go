@@ -230,14 +230,7 @@ design: {blocks: 12, warmup: 10, idle: 50ms, latency: 2s, stop: fixed, control_e
 // run carries the study out on the machine.
 func run(t *testing.T, ctx context.Context, text string, m *machine, f function.Function, j *journal, done []experiment.Block) (*study.Plan, experiment.Outcome, error) {
 	t.Helper()
-	s, err := study.Parse("fake.yaml", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := study.MakePlan(*s, study.Options{Seed: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := planOf(t, text)
 	a, err := experiment.NewApparatus(p, catalog(t, m, f))
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,7 @@ func (e Endpoint) margin(m study.Margins, baseline float64) float64 {
 // enough samples is absent, with the reason in why.
 type figures struct {
 	requests int
+	usage    []Usage // of each process; none without requests
 	values   map[Endpoint]float64
 	why      map[Endpoint]string
 }
@@ -77,7 +78,7 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 func figuresOf(b *Block, i int) figures {
 	_, samples := b.phaseOf(study.Latency)
 	xs := responses(samples, i)
-	f := figures{requests: len(xs), values: map[Endpoint]float64{}, why: map[Endpoint]string{}}
+	f := figures{requests: len(xs), usage: usageOf(b, i), values: map[Endpoint]float64{}, why: map[Endpoint]string{}}
 	for e, q := range quantiles {
 		if ok, why := stat.Supported(len(xs), q); !ok {
 			f.why[e] = why
@@ -85,24 +86,15 @@ func figuresOf(b *Block, i int) figures {
 		}
 		f.values[e] = stat.Quantile(xs, q)
 	}
-	if c, ok := cpuPerRequest(*b, i); ok {
-		f.values[CPU] = c
-	} else {
+	if len(f.usage) == 0 {
 		f.why[CPU] = "no requests"
+		return f
+	}
+	// (busy − idle) ÷ requests of the treatment's proxy and service together.
+	for _, u := range f.usage {
+		f.values[CPU] += u.PerRequest
 	}
 	return f
-}
-
-// cpuPerRequest is (busy − idle) ÷ requests of the treatment's proxy and
-// service together, in µs, in the latency phase.
-func cpuPerRequest(b Block, i int) (float64, bool) {
-	var sum float64
-	n := 0
-	for _, u := range usageOf(&b, i) {
-		sum += u.PerRequest
-		n++
-	}
-	return sum, n > 0
 }
 
 // Usage is what one process of a treatment used in the latency phase of a block.
@@ -125,7 +117,7 @@ func usageOf(b *Block, i int) []Usage {
 	}
 	requests := 0
 	for _, s := range samples {
-		if i < 0 || int(s.Target) == i {
+		if int(s.Target) == i {
 			requests++
 		}
 	}

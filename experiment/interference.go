@@ -112,10 +112,9 @@ func mean(xs []float64) float64 {
 	return sum / float64(len(xs))
 }
 
-// The shares beyond which the apparatus is warned of.
-const (
-	remainderLimit = 0.05 // of the host's busy time: method.md §6
-)
+// remainderLimit is the share of the host's busy time beyond which it is warned
+// that no process of the run accounts for it (method.md §6).
+const remainderLimit = 0.05
 
 // warn lists what the reader must know of the whole run.
 func (an *Analysis) warn(p *study.Plan, blocks []*Block) {

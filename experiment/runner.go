@@ -80,9 +80,14 @@ type course struct {
 	blocks []Block
 	notes  []string // not yet kept
 	enough bool
+	// analysis of the blocks; nil before the first that counts.
+	analysis *Analysis
 }
 
 func (c *course) run(ctx context.Context) error {
+	if err := c.analyse(); err != nil {
+		return err
+	}
 	for _, b := range c.Plan.Blocks {
 		if c.finished(b.Index) {
 			continue
@@ -108,13 +113,14 @@ func (c *course) finished(index int) bool {
 	return false
 }
 
+// enoughSoFar looks at the data, if the plan's rule has a look after so many blocks.
 func (c *course) enoughSoFar(blocks int) bool {
-	rule := c.Plan.Rule
-	if rule.Stop != study.StopWidth || blocks < rule.First || (blocks-rule.First)%rule.Every != 0 {
+	r := c.Plan.Rule
+	rule := stat.Rule{First: r.First, Every: r.Every, Level: r.Level}
+	if r.Stop != study.StopWidth || !rule.Look(blocks) || c.analysis == nil {
 		return false
 	}
-	an, err := Analyse(c.Plan, c.blocks)
-	return err == nil && an.narrowEnough()
+	return rule.Enough(c.analysis.primaryWidths())
 }
 
 // timeIsUp: a further block would not end in time. The first always may begin.
@@ -185,12 +191,21 @@ func (c *course) keep(ctx context.Context, b Block) error {
 	}
 	c.notes = nil
 	c.blocks = append(c.blocks, b)
-	an, err := Analyse(c.Plan, c.blocks)
-	if err != nil && !errors.Is(err, ErrNoBlocks) {
+	if err := c.analyse(); err != nil {
 		return err
 	}
-	c.tell(Event{Block: b.Index, Finished: &b, Analysis: an})
+	c.tell(Event{Block: b.Index, Finished: &b, Analysis: c.analysis})
 	return nil
+}
+
+// analyse brings the analysis up to the blocks.
+func (c *course) analyse() error {
+	an, err := Analyse(c.Plan, c.blocks)
+	if errors.Is(err, ErrNoBlocks) {
+		return nil
+	}
+	c.analysis = an
+	return err
 }
 
 func (c *course) tell(e Event) {
@@ -229,8 +244,8 @@ func (c *course) heaviest() int {
 	best, most := -1, -1.0
 	for i := range c.Topologies {
 		var sum float64
-		for _, b := range c.blocks {
-			if x, ok := cpuPerRequest(b, i); ok && b.Void == "" {
+		if c.analysis != nil {
+			for _, x := range c.analysis.Treatments[i].PerBlock[CPU] {
 				sum += x
 			}
 		}

@@ -3,17 +3,15 @@ package envoy
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
 	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/internal/process"
 )
 
 // Variable names a program to be used instead of the one on PATH.
@@ -71,9 +69,9 @@ func (p *Plane) Program(ctx context.Context) (dataplane.Program, error) {
 	if err != nil {
 		return dataplane.Program{}, fmt.Errorf("ask %s for its version: %w", path, err)
 	}
-	digest, err := digestOf(path)
+	digest, err := process.Digest(path)
 	if err != nil {
-		return dataplane.Program{}, fmt.Errorf("take the digest of %s: %w", path, err)
+		return dataplane.Program{}, err
 	}
 	return dataplane.Program{Plane: Name, Version: version(string(out)), Path: path, SHA256: digest}, nil
 }
@@ -86,17 +84,4 @@ func version(printed string) string {
 		return parts[len(parts)-4]
 	}
 	return printed
-}
-
-func digestOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
