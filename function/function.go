@@ -30,6 +30,7 @@ type Function struct {
 
 	Library *Library // in the application, Go
 	Native  *Native  // the data plane's own filter
+	Wasm    *Wasm    // a proxy-wasm module
 	// Without gives, for each form that does not exist, the reason.
 	Without map[study.Form]string
 
@@ -54,6 +55,14 @@ type Native struct {
 	// Types are the Go implementations, by the message they take; the
 	// embedded data plane maps the type URL to them.
 	Types []FilterType
+}
+
+// Wasm is the form that is a proxy-wasm module: the same file in every data
+// plane.
+type Wasm struct {
+	Module []byte // the built module
+	// Config is what the module is given as its plugin configuration.
+	Config func(Spec) ([]byte, error)
 }
 
 // FilterConfig is a filter of a proxy's chain as Envoy is told of it.
