@@ -153,9 +153,9 @@ func (a *Apparatus) topology(i int, c Catalog) (testbed.Topology, error) {
 		case step.Control == study.Token:
 			err = a.addTokenCheck(j, &t, c)
 		case step.Control == study.Noop:
-			err = s.Errorf(fmt.Sprintf("$.treatments[%d].control", j), "there is no filter in form %s that does nothing", step.Form)
+			err = a.addNoop(j, &t, c)
 		case step.Form != "":
-			err = a.place(j, &t, c)
+			err = a.place(j, &t, *a.function, a.spec, c)
 		case !step.Workload.IsZero():
 			params = step.Workload
 		}
@@ -213,8 +213,24 @@ func (a *Apparatus) addTokenCheck(j int, t *testbed.Topology, c Catalog) error {
 	return p.Place(t, f, spec)
 }
 
-// place puts the study's function into the topology in the treatment's form.
-func (a *Apparatus) place(j int, t *testbed.Topology, c Catalog) error {
+// nothing is the function that the control "noop" adds.
+const nothing = "noop"
+
+// addNoop puts the function that does nothing where the treatment's form runs.
+func (a *Apparatus) addNoop(j int, t *testbed.Topology, c Catalog) error {
+	f, err := c.Functions.Get(nothing)
+	if err != nil {
+		return a.Plan.Study.Errorf(fmt.Sprintf("$.treatments[%d].control", j), "%w", err)
+	}
+	spec, err := f.Decode(study.Params{})
+	if err != nil {
+		return err
+	}
+	return a.place(j, t, f, spec, c)
+}
+
+// place puts a function into the topology in the treatment's form.
+func (a *Apparatus) place(j int, t *testbed.Topology, f function.Function, spec function.Spec, c Catalog) error {
 	s := &a.Plan.Study
 	tr := s.Treatments[j]
 	at := fmt.Sprintf("$.treatments[%d].form", j)
@@ -222,13 +238,13 @@ func (a *Apparatus) place(j int, t *testbed.Topology, c Catalog) error {
 	if err != nil {
 		return s.Errorf(at, "form %s cannot be placed yet: %w", tr.Form, err)
 	}
-	if !p.Has(*a.function) {
-		return s.Errorf(at, "function %s has no form %s: %s", a.function.Name, tr.Form, a.function.Without[tr.Form])
+	if !p.Has(f) {
+		return s.Errorf(at, "function %s has no form %s: %s", f.Name, tr.Form, f.Without[tr.Form])
 	}
 	if !p.At(tr.Site) {
 		return s.Errorf(at, "form %s cannot run at site %s (it can at: %v)", tr.Form, tr.Site, p.Sites)
 	}
-	if err := p.Place(t, *a.function, a.spec); err != nil {
+	if err := p.Place(t, f, spec); err != nil {
 		return s.Errorf(at, "%w", err)
 	}
 	return nil

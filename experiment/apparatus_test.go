@@ -206,10 +206,10 @@ func userName(i int) string { return fmt.Sprintf("user-%05d", i) }
 func TestApparatusRefusesWhatIsNotThere(t *testing.T) {
 	m := newMachine(0, 0, 0)
 	for _, c := range []struct{ name, from, to, want string }{
-		{"no such function", "{name: countdown}", "{name: countup}", `fake.yaml:4:18: no thing is named "countup" (known: countdown)`},
+		{"no such function", "{name: countdown}", "{name: countup}", `fake.yaml:4:18: no thing is named "countup" (known: countdown, noop)`},
 		{"no such workload", "workload: {name: fake}", "workload: {name: real}", `fake.yaml:3:18: no thing is named "real"`},
 		{"no such form", "form: library", "form: lua, site: server", "runs in a proxy"},
-		{"a no-op", "form: library, baseline: a", "control: noop, form: library, baseline: a", "no filter in form library that does nothing"},
+		{"a no-op", "form: library, baseline: a", "control: noop, form: library, baseline: a", "function noop has no form library: nobody has written it"},
 		{"tokens of a workload without", "form: library, baseline: a", "control: token, baseline: a", "has no tokens to check"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -199,9 +199,16 @@ func set[T any](t *testing.T, name func(T) string, vs ...T) named.Set[T] {
 	return s
 }
 
+// noop is what the control of that name adds; here it has no form.
+var noop = function.Function{
+	Name:    "noop",
+	Decode:  func(study.Params) (function.Spec, error) { return struct{}{}, nil },
+	Without: map[study.Form]string{study.FormLibrary: "nobody has written it"},
+}
+
 func catalog(t *testing.T, m *machine, f function.Function) experiment.Catalog {
 	return experiment.Catalog{
-		Functions:  set(t, func(f function.Function) string { return f.Name }, f),
+		Functions:  set(t, func(f function.Function) string { return f.Name }, f, noop),
 		Placements: set(t, placement.Placement.Name, placement.All()...),
 		Generators: set[load.Generator](t, load.Generator.Name, generator{m}),
 		DataPlanes: set[dataplane.DataPlane](t, dataplane.DataPlane.Name, plane{}),

@@ -29,4 +29,4 @@ func (p Placement) Name() string { return string(p.Form) }
 func (p Placement) At(s study.Site) bool { return slices.Contains(p.Sites, s) }
 
 // All lists the placements there are.
-func All() []Placement { return []Placement{library, native} }
+func All() []Placement { return []Placement{library, native, wasm} }

@@ -149,8 +149,40 @@ func TestPlacements(t *testing.T) {
 			place(t, x, study.FormLibrary, ratelimit.Function(), limits)
 			return x
 		}},
+		// A module goes behind the token check, as bytes inside the message.
+		{"token-wasm.json", func(t *testing.T) *testbed.Topology {
+			x := router()
+			place(t, x, study.FormNative, jwt.Function(), token)
+			place(t, x, study.FormWasm, module, "{}")
+			return x
+		}},
 	} {
 		t.Run(c.golden, func(t *testing.T) { golden.Check(t, c.golden, render(t, c.make(t))) })
+	}
+}
+
+// module is a function of the form wasm alone.
+var module = function.Function{
+	Name:   "header",
+	Decode: func(study.Params) (function.Spec, error) { return "x-header", nil },
+	Wasm: &function.Wasm{
+		Module: []byte("\x00asm"),
+		Config: func(s function.Spec) ([]byte, error) {
+			if s != "x-header" {
+				return nil, fmt.Errorf("parameters of type %T", s)
+			}
+			return []byte(`{"name":"x-header"}`), nil
+		},
+	},
+}
+
+func TestWasmNeedsAProxy(t *testing.T) {
+	p := get(t, study.FormWasm)
+	if err := p.Place(direct(), module, "x-header"); err == nil || !strings.Contains(err.Error(), "it has none") {
+		t.Errorf("without proxy: %v", err)
+	}
+	if err := p.Place(router(), module, 7); err == nil || !strings.Contains(err.Error(), "wasm filter of header") {
+		t.Errorf("a foreign spec: %v", err)
 	}
 }
 
@@ -194,14 +226,16 @@ func TestNativeNeedsAProxy(t *testing.T) {
 }
 
 func TestSites(t *testing.T) {
-	for form, want := range map[study.Form]study.Site{study.FormLibrary: study.SiteService, study.FormNative: study.SiteServer} {
+	for form, want := range map[study.Form]study.Site{study.FormLibrary: study.SiteService, study.FormNative: study.SiteServer, study.FormWasm: study.SiteServer} {
 		for _, s := range study.Sites() {
 			if got := get(t, form).At(s); got != (s == want) {
 				t.Errorf("form %s at site %s: %t", form, s, got)
 			}
 		}
 	}
-	if get(t, study.FormNative).Has(function.Function{}) || get(t, study.FormLibrary).Has(function.Function{}) {
-		t.Error("a function without forms has one")
+	for _, p := range placement.All() {
+		if p.Has(function.Function{}) {
+			t.Errorf("a function without forms has %s", p.Form)
+		}
 	}
 }

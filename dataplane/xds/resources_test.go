@@ -131,3 +131,20 @@ func TestResourcesRefused(t *testing.T) {
 		})
 	}
 }
+
+// A module and its configuration travel inside the message, byte for byte.
+func TestWasmFilter(t *testing.T) {
+	f, err := WasmFilter("limit", []byte("\x00asm\x01"), []byte(`{"a":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := protojson.Marshal(f.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, text, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "wasm.json", append([]byte(f.Name+"\n"), append(out.Bytes(), '\n')...))
+}
