@@ -49,6 +49,8 @@ type TokenCheck struct {
 	Issuer   string `json:"issuer"`
 	Audience string `json:"audience"`
 	JWKS     string `json:"jwks"` // a JSON Web Key Set, public keys only
+	// Open are paths that need no token.
+	Open []string `json:"open,omitempty"`
 }
 
 // Config is what a service process reads, as JSON, from standard input.

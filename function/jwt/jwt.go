@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/study"
@@ -32,6 +33,8 @@ type Spec struct {
 	Issuer   string `json:"issuer" yaml:"issuer"`     // the claim iss
 	Audience string `json:"audience" yaml:"audience"` // one of the claim aud
 	JWKS     string `json:"jwks" yaml:"jwks"`         // a JSON Web Key Set; public keys for ES256 only
+	// Open are paths that need no token, each the whole path without query.
+	Open []string `json:"open,omitempty" yaml:"open"`
 }
 
 // Decode reads a Spec strictly. There are no defaults.
@@ -55,6 +58,11 @@ func (s Spec) validate() error {
 	}
 	if _, err := parseKeys([]byte(s.JWKS)); err != nil {
 		return fmt.Errorf("jwks: %w", err)
+	}
+	for _, path := range s.Open {
+		if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#") {
+			return fmt.Errorf("open: %q is no path: it begins with / and has no query", path)
+		}
 	}
 	return nil
 }

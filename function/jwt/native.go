@@ -57,13 +57,25 @@ func (s Spec) message() *jwtv3.JwtAuthentication {
 				{ClaimName: "subscription", HeaderName: function.SubscriptionHeader},
 			},
 		}},
-		Rules: []*jwtv3.RequirementRule{{
-			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
-			RequirementType: &jwtv3.RequirementRule_Requires{Requires: &jwtv3.JwtRequirement{
-				RequiresType: &jwtv3.JwtRequirement_ProviderName{ProviderName: providerName},
-			}},
-		}},
+		Rules: s.rules(),
 	}
+}
+
+// rules are one for each open path, then one for all the rest: the first that
+// matches holds.
+func (s Spec) rules() []*jwtv3.RequirementRule {
+	var rules []*jwtv3.RequirementRule
+	for _, path := range s.Open {
+		rules = append(rules, &jwtv3.RequirementRule{
+			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: path}},
+		})
+	}
+	return append(rules, &jwtv3.RequirementRule{
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+		RequirementType: &jwtv3.RequirementRule_Requires{Requires: &jwtv3.JwtRequirement{
+			RequiresType: &jwtv3.JwtRequirement_ProviderName{ProviderName: providerName},
+		}},
+	})
 }
 
 // honoured is what the Go filter understands of Envoy's message.

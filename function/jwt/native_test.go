@@ -91,6 +91,24 @@ func TestRulesFirstMatchHolds(t *testing.T) {
 	}
 }
 
+// What Spec.Open lists needs no token, and nothing else does.
+func TestOpenPaths(t *testing.T) {
+	f, err := compile(Spec{Issuer: "i", Audience: "a", JWKS: keySet, Open: []string{"/login", "/signup"}}.message())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, checked := range map[string]bool{"/login": false, "/signup": false, "/login/": true, "/pull": true, "/": true} {
+		if got := f.required([]byte(path)) != nil; got != checked {
+			t.Errorf("%s: checked %v", path, got)
+		}
+	}
+	for _, bad := range []string{"", "login", "/login?x", "/#"} {
+		if _, err := config(Spec{Issuer: "i", Audience: "a", JWKS: keySet, Open: []string{bad}}); err == nil || !strings.Contains(err.Error(), "open") {
+			t.Errorf("open path %q: %v", bad, err)
+		}
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	keys, err := parseKeys([]byte(keySet))
 	if err != nil {
