@@ -3,8 +3,10 @@
 // A Load is a value: from it and a Population, Schedule computes every arrival
 // (when, to which target, by which user) without a clock, so that the same
 // seed gives the same traffic and a plan can be checked before it runs. A
-// Generator offers a Load to several targets at once and returns one Sample
-// per request. The package offers nothing itself: see load/openloop.
+// closed Load has no schedule: each connection sends when it has its answer, so
+// only its users can be computed, by Senders. A Generator offers a Load to
+// several targets at once and returns one Sample per request. The package
+// offers nothing itself: see load/openloop.
 package load
 
 import (
@@ -18,14 +20,27 @@ type Arrivals string
 // Poisson arrivals: independent, exponentially distributed gaps.
 const Poisson Arrivals = "poisson"
 
+// MaxClosed is how many requests one closed load may make, of all targets
+// together: their samples are 400 MB.
+const MaxClosed = 1 << 23
+
 // Load is the traffic of one phase.
 type Load struct {
 	Arrivals Arrivals `json:"arrivals"` // empty: Poisson
 	Rate     float64  `json:"rate"`     // requests per second, all targets together
-	// Duration of the schedule. Ignored when Each is set.
+	// Closed, when set, paces the load by the answers: every connection of a
+	// target sends its next request as soon as it has the answer to the last.
+	// Arrivals and Rate are then unset. Intended is Written by definition, so
+	// the lateness is 0 and a stall delays all that would have come after it:
+	// response times of a closed load compare with no others. Targets do not
+	// wait for each other, so a fast one is asked more often.
+	Closed bool `json:"closed,omitempty"`
+	// Duration of the schedule; no request of a closed load begins after it.
+	// Ignored when Each is set.
 	Duration time.Duration `json:"duration,omitempty"`
 	// Each, when positive, gives every target exactly that many requests, in
-	// random order; the duration then follows from the rate.
+	// random order; the duration then follows from the rate, or from the
+	// answers.
 	Each int `json:"each,omitempty"`
 	// Targets are the indices that requests are drawn from, with equal
 	// probability; empty means all.
@@ -113,6 +128,9 @@ type Sample struct {
 	Class     Class
 }
 
+// Whole says whether a response came to its end, whatever it said.
+func (s Sample) Whole() bool { return s.LastByte >= 0 }
+
 // Response is the time that a user waits: from the intended time to the last byte.
 func (s Sample) Response() time.Duration { return s.LastByte - s.Intended }
 
@@ -124,7 +142,7 @@ func (s Sample) Lateness() time.Duration { return s.Written - s.Intended }
 
 // Stats is what a generator says of itself after a phase.
 type Stats struct {
-	Scheduled int           `json:"scheduled"` // arrivals in the schedule
+	Scheduled int           `json:"scheduled"` // arrivals in the schedule; of a closed load its samples
 	Sent      int           `json:"sent"`      // requests written
 	Began     time.Duration `json:"began"`     // start of the phase since the epoch
 	Wall      time.Duration `json:"wall"`      // until the last sample
@@ -133,6 +151,11 @@ type Stats struct {
 	Margin    time.Duration `json:"margin"`    // how long before an intended time the engine wakes
 	Opened    int           `json:"opened"`    // connections opened during the phase
 	Saturated bool          `json:"saturated"` // a request had to queue at the cap of connections
+	// Of a closed load: whole responses per second, whatever their class. With
+	// a Duration only those count that came within it.
+	Throughput float64 `json:"throughput,omitempty"`
+	// Capped says that a closed load ended before its time, at MaxClosed.
+	Capped bool `json:"capped,omitempty"`
 }
 
 // Generator offers loads.
@@ -145,8 +168,8 @@ type Generator interface {
 // Session is an opened generator: its connections live across phases.
 type Session interface {
 	// Generate offers one load and returns a sample for every scheduled
-	// arrival, ordered by intended time. On cancellation it returns what was
-	// done, with ctx's error.
+	// arrival, or for every request of a closed load, ordered by intended time.
+	// On cancellation it returns what was done, with ctx's error.
 	Generate(ctx context.Context, l Load) ([]Sample, Stats, error)
 	// PID is the process that offers the load.
 	PID() int

@@ -31,16 +31,17 @@ type Schedule struct {
 	remaining []int // with Each: how many are still to come, per entry of targets
 	left      int   // their sum
 
-	users *alias // nil: one anonymous user
-	over  Over
-
-	gaps, draws, senders *rand.Rand
+	senders     *Senders
+	gaps, draws *rand.Rand
 }
 
 // NewSchedule computes a load's arrivals for that many targets. The same load,
 // targets and population give the same arrivals; the same seed and rate give
 // the same gaps whatever the targets and users are.
 func NewSchedule(l Load, targets int, p Population) (*Schedule, error) {
+	if l.Closed {
+		return nil, errors.New("schedule a load: it is closed: its arrivals follow from the answers")
+	}
 	chosen, err := l.check(targets)
 	if err != nil {
 		return nil, fmt.Errorf("schedule a load: %w", err)
@@ -51,33 +52,52 @@ func NewSchedule(l Load, targets int, p Population) (*Schedule, error) {
 		targets:  chosen,
 		gaps:     rand.New(rand.NewPCG(l.Seed, gapStream)),
 		draws:    rand.New(rand.NewPCG(l.Seed, targetStream)),
-		senders:  rand.New(rand.NewPCG(l.Seed, userStream)),
 	}
 	if l.Each > 0 {
 		s.remaining = slices.Repeat([]int{l.Each}, len(chosen))
 		s.left = l.Each * len(chosen)
 	}
-	if s.users, err = newAlias(p); err != nil {
+	if s.senders, err = NewSenders(l, p); err != nil {
 		return nil, fmt.Errorf("schedule a load: %w", err)
-	}
-	if l.Over != nil {
-		if err := l.Over.check(len(p.Users)); err != nil {
-			return nil, fmt.Errorf("schedule a load: %w", err)
-		}
-		s.over = Over{Users: slices.Clone(l.Over.Users), Share: l.Over.Share}
 	}
 	return s, nil
 }
 
+// Check says what is wrong with a load for that many targets and for that
+// population, if anything.
+func (l Load) Check(targets int, p Population) error {
+	if _, err := l.check(targets); err != nil {
+		return fmt.Errorf("check a load: %w", err)
+	}
+	if _, err := NewSenders(l, p); err != nil {
+		return fmt.Errorf("check a load: %w", err)
+	}
+	return nil
+}
+
+// checkPace says what is wrong with when requests are made.
+func (l Load) checkPace() error {
+	switch {
+	case l.Closed && (l.Rate != 0 || l.Arrivals != ""):
+		return fmt.Errorf("a closed load has neither a rate nor arrivals (it has %v requests/s, %q)", l.Rate, l.Arrivals)
+	case l.Closed:
+		return nil
+	case l.Arrivals != "" && l.Arrivals != Poisson:
+		return fmt.Errorf("arrivals %q are unknown (known: %s)", l.Arrivals, Poisson)
+	case !(l.Rate > 0): // also NaN
+		return fmt.Errorf("the rate is %v requests/s, it must be greater than 0", l.Rate)
+	case l.Rate > MaxRate:
+		return fmt.Errorf("the rate is %v requests/s, more than the %v that can be offered", l.Rate, float64(MaxRate))
+	}
+	return nil
+}
+
 // check returns the targets that the load draws from.
 func (l Load) check(targets int) ([]int, error) {
+	if err := l.checkPace(); err != nil {
+		return nil, err
+	}
 	switch {
-	case l.Arrivals != "" && l.Arrivals != Poisson:
-		return nil, fmt.Errorf("arrivals %q are unknown (known: %s)", l.Arrivals, Poisson)
-	case !(l.Rate > 0): // also NaN
-		return nil, fmt.Errorf("the rate is %v requests/s, it must be greater than 0", l.Rate)
-	case l.Rate > MaxRate:
-		return nil, fmt.Errorf("the rate is %v requests/s, more than the %v that can be offered", l.Rate, float64(MaxRate))
 	case l.Each < 0:
 		return nil, fmt.Errorf("%d requests for each target", l.Each)
 	case l.Each == 0 && l.Duration <= 0:
@@ -89,6 +109,15 @@ func (l Load) check(targets int) ([]int, error) {
 	case l.Each > math.MaxInt32:
 		return nil, fmt.Errorf("%d requests for each target, more than %d", l.Each, math.MaxInt32)
 	}
+	chosen, err := l.chosen(targets)
+	if err == nil && l.Closed && l.Each > MaxClosed/len(chosen) {
+		return nil, fmt.Errorf("%d requests for each of %d targets: a closed load makes at most %d", l.Each, len(chosen), MaxClosed)
+	}
+	return chosen, err
+}
+
+// chosen is Targets, or all of them.
+func (l Load) chosen(targets int) ([]int, error) {
 	if len(l.Targets) == 0 {
 		all := make([]int, targets)
 		for i := range all {
@@ -109,21 +138,6 @@ func (l Load) check(targets int) ([]int, error) {
 	return slices.Clone(l.Targets), nil
 }
 
-func (o Over) check(users int) error {
-	if !(o.Share >= 0 && o.Share <= 1) {
-		return fmt.Errorf("the share of users over their limit is %v, not 0 to 1", o.Share)
-	}
-	if len(o.Users) == 0 {
-		return errors.New("a share of users over their limit, but none is named")
-	}
-	for _, u := range o.Users {
-		if u < 0 || u >= users {
-			return fmt.Errorf("user %d is not one of the %d", u, users)
-		}
-	}
-	return nil
-}
-
 // Next returns the next arrival, or false after the last.
 func (s *Schedule) Next() (Arrival, bool) {
 	if s.remaining != nil && s.left == 0 {
@@ -133,7 +147,7 @@ func (s *Schedule) Next() (Arrival, bool) {
 	if s.remaining == nil && s.at >= s.duration {
 		return Arrival{}, false
 	}
-	return Arrival{At: time.Duration(s.at), Target: s.target(), User: s.user()}, true
+	return Arrival{At: time.Duration(s.at), Target: s.target(), User: s.senders.Next()}, true
 }
 
 // target draws the target. With Each it draws without replacement: choosing in
@@ -152,14 +166,4 @@ func (s *Schedule) target() int {
 		k -= n
 	}
 	return s.targets[len(s.targets)-1] // not reached: k < sum of remaining
-}
-
-func (s *Schedule) user() int {
-	if len(s.over.Users) > 0 && s.senders.Float64() < s.over.Share {
-		return s.over.Users[s.senders.IntN(len(s.over.Users))]
-	}
-	if s.users == nil {
-		return 0
-	}
-	return s.users.draw(s.senders)
 }

@@ -37,6 +37,14 @@ func TestGenerator(t *testing.T, g load.Generator) {
 		{"Cancel", testCancel},
 		{"OpenRefused", testOpenRefused},
 		{"BadLoad", testBadLoad},
+		{"ClosedCount", testClosedCount},
+		{"ClosedDuration", testClosedDuration},
+		{"ClosedUsers", testClosedUsers},
+		{"ClosedTargetGone", testClosedGone},
+		{"ClosedSilence", testClosedSilence},
+		{"ClosedKeepAlive", testClosedKeepAlive},
+		{"ClosedCancel", testClosedCancel},
+		{"ClosedPhases", testClosedPhases},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, g) })
 	}

@@ -21,6 +21,7 @@ type server struct {
 	open     map[*net.TCPConn]bool
 	accepted int
 	most     int // connections open at the same time
+	ahead    bool
 }
 
 // answer deals with one request, given as its lines; false ends the connection.
@@ -102,6 +103,11 @@ func (s *server) serve(c *net.TCPConn) {
 			}
 			request = append(request, line)
 		}
+		if in.Buffered() > 0 {
+			s.mu.Lock()
+			s.ahead = true
+			s.mu.Unlock()
+		}
 		if !s.answer(c, request) {
 			return
 		}
@@ -112,6 +118,13 @@ func (s *server) counts() (accepted, most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accepted, s.most
+}
+
+// pipelined says whether a connection ever held a request and more.
+func (s *server) pipelined() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ahead
 }
 
 func (s *server) target(connections, most int) load.Target {

@@ -143,7 +143,9 @@ func testOpenRefused(t *testing.T, g load.Generator) {
 // testBadLoad: a load that cannot be is refused and harms nothing.
 func testBadLoad(t *testing.T, g load.Generator) {
 	session := open(t, g, load.Population{}, listen(t, always(ok)).target(1, 4))
-	for _, bad := range []load.Load{{}, {Rate: -1, Each: 1}, {Rate: 1e9, Each: 1}, {Rate: 1, Each: 1, Targets: []int{1}}} {
+	for _, bad := range []load.Load{{}, {Rate: -1, Each: 1}, {Rate: 1e9, Each: 1}, {Rate: 1, Each: 1, Targets: []int{1}},
+		{Closed: true}, {Closed: true, Each: load.MaxClosed + 1}, {Closed: true, Each: 1, Rate: 1},
+		{Closed: true, Each: 1, Targets: []int{1}}} {
 		if _, _, err := session.Generate(context.Background(), bad); err == nil {
 			t.Errorf("no error for %+v", bad)
 		}

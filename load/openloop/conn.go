@@ -107,7 +107,9 @@ func (w *worker) start(p *pool, slot, arrival int32) {
 	c.state, c.arrival = busy, arrival
 	c.response.reset(w.headOnly[p.target])
 	request := w.requests.byTarget[p.target][s.User]
-	s.Written = w.now()
+	if s.Written = w.now(); w.closed != nil {
+		s.Intended = s.Written
+	}
 	n, errno := writeNow(c.fd, request)
 	switch {
 	case n == len(request):

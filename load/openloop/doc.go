@@ -1,5 +1,6 @@
 // Package openloop offers HTTP/1.1 load at intended times, from a process of
-// its own, and keeps four timestamps of every request.
+// its own, and keeps four timestamps of every request. The same engine offers
+// closed loads.
 //
 // # The engine
 //
@@ -19,6 +20,25 @@
 // the request waits in line with its intended time kept, and the load is marked
 // Saturated. Every arrival gives exactly one sample.
 //
+// # Closed loads
+//
+// A closed load runs on the same threads, pools and code; only what takes up a
+// request differs. There is one loop for each connection that a target's pool
+// stands with (Target.Connections; the pool never grows): as soon as it has the
+// answer, in the same round of events, it draws the next user and sends the
+// next request. A request that was written to a connection which the server had
+// closed goes to another one, as in an open load, and Intended with it. A
+// request without a whole response ends in its class, and its loop rests for
+// 10 ms before the next, so that a target that is gone is not asked in a circle.
+// The time in which a loop rests or waits for a connection is in the throughput
+// and in no response time. After the duration no request begins; those under
+// way are waited for. Thread k of N sends the k-th, k+N-th … of the users that
+// the seed draws. Nothing spins. Samples are kept in chunks of 16,384, the only
+// allocation under load, and at load.MaxClosed of them the load ends early,
+// with Stats.Capped set.
+//
+// # Connections
+//
 // The connection that has rested longest is used next. So all connections of
 // pools of equal size are used equally often, however fast their targets
 // answer, and no target has warmer connections than another.
@@ -28,9 +48,10 @@
 // connection. A connection reset in any other way is, and is never retried: the
 // server may have done the work.
 //
-// # The protocol: tare-generate/1
+// # The protocol: tare-generate/2
 //
-// The child's first line is the protocol's name. Then both sides send frames:
+// The child's first line is the protocol's name; a parent that speaks another
+// version refuses it by that name (1 had no closed loads). Then both sides send frames:
 // one byte of kind, four bytes of length (big endian), the payload. Control
 // payloads are JSON.
 //

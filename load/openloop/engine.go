@@ -37,6 +37,7 @@ type engine struct {
 	orders     []chan func(*worker) // one per thread; closed at the end
 	running    sync.WaitGroup
 	canceled   atomic.Bool
+	maxClosed  int // load.MaxClosed
 }
 
 // newEngine opens all pools.
@@ -52,7 +53,7 @@ func newEngine(m openMessage) (*engine, error) {
 	if err := m.Population.Check(); err != nil {
 		return nil, err
 	}
-	e := &engine{targets: m.Targets, population: m.Population, requests: buildRequests(m.Targets, m.Population)}
+	e := &engine{targets: m.Targets, population: m.Population, requests: buildRequests(m.Targets, m.Population), maxClosed: load.MaxClosed}
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
 		return nil, fmt.Errorf("read the clock: %w", err)
@@ -216,13 +217,13 @@ func (e *engine) run(l load.Load) ([]load.Sample, load.Stats, error) {
 		return nil, load.Stats{}, err
 	}
 	cpu := cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID)
-	began := time.Since(e.epoch) + startLead
+	began := time.Since(e.epoch)
+	if !l.Closed {
+		began += startLead
+	}
 	ended := make([]time.Duration, len(e.workers))
 	err = e.onAll(func(k int, w *worker) error {
-		for i := range w.samples {
-			w.samples[i].Intended += began
-		}
-		err := w.run(e.canceled.Load)
+		err := w.offer(began, l.Duration, e.canceled.Load)
 		ended[k] = w.now()
 		return err
 	})
@@ -238,7 +239,13 @@ func (e *engine) run(l load.Load) ([]load.Sample, load.Stats, error) {
 		stats.Saturated = stats.Saturated || w.saturated
 		w.opened = 0
 	}
-	samples := e.merge()
+	var samples []load.Sample
+	if l.Closed {
+		samples = e.gather()
+		e.account(l, samples, &stats)
+	} else {
+		samples = e.merge()
+	}
 	for i := range samples {
 		if samples[i].Written >= 0 {
 			stats.Sent++
@@ -259,6 +266,9 @@ func (e *engine) prepare(l load.Load) (load.Stats, error) {
 		timeout = defaultTimeout
 	}
 	memory := baseMemory + e.requests.bytes
+	if l.Closed {
+		memory += 2 * e.maxClosed * 64
+	}
 	for _, w := range e.workers {
 		w.timeout = timeout
 		w.next, w.oldest, w.outstanding, w.saturated = 0, 0, 0, false
@@ -273,15 +283,34 @@ func (e *engine) prepare(l load.Load) (load.Stats, error) {
 	})
 }
 
-// deal computes the schedule and gives arrival i to thread i mod N. Buffers
-// keep their memory from load to load.
+// deal gives the threads what they are to do: of an open load arrival i to
+// thread i mod N. Buffers keep their memory from load to load.
 func (e *engine) deal(l load.Load) (int, error) {
+	n, err := 0, error(nil)
+	if l.Closed {
+		err = e.dealClosed(l)
+	} else {
+		n, err = e.dealSchedule(l)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range e.workers {
+		if cap(w.inLine) < len(w.samples) {
+			w.inLine = make([]int32, cap(w.samples))
+		}
+		w.inLine = w.inLine[:len(w.samples)]
+	}
+	return n, nil
+}
+
+func (e *engine) dealSchedule(l load.Load) (int, error) {
 	schedule, err := load.NewSchedule(l, len(e.targets), e.population)
 	if err != nil {
 		return 0, err
 	}
 	for _, w := range e.workers {
-		w.samples = w.samples[:0]
+		w.closed, w.samples = nil, w.samples[:0]
 	}
 	n := 0
 	for a, ok := schedule.Next(); ok; a, ok = schedule.Next() {
@@ -294,12 +323,6 @@ func (e *engine) deal(l load.Load) (int, error) {
 			User: uint32(a.User), Target: uint16(a.Target), Class: pending,
 		})
 		n++
-	}
-	for _, w := range e.workers {
-		if cap(w.inLine) < len(w.samples) {
-			w.inLine = make([]int32, cap(w.samples))
-		}
-		w.inLine = w.inLine[:len(w.samples)]
 	}
 	return n, nil
 }

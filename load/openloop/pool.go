@@ -140,19 +140,29 @@ func (w *worker) returnToQueue(p *pool, arrival int32) {
 	p.queued++
 }
 
-// popQueue returns the arrival that is first in line, or none. Those that have
-// timed out in line are passed over: they were counted out by expire.
+// popQueue returns the arrival that is first in line, or none.
 func (w *worker) popQueue(p *pool) int32 {
-	for p.queueHead != none {
-		arrival := p.queueHead
-		p.queueHead = w.inLine[arrival]
-		if p.queueHead == none {
-			p.queueTail = none
-		}
-		if w.samples[arrival].Class == pending {
-			p.queued--
-			return arrival
-		}
+	arrival := p.queueHead
+	if arrival != none {
+		w.leaveLine(p, arrival)
 	}
-	return none
+	return arrival
+}
+
+// leaveLine takes an arrival out of the line. It is the first or, when it has
+// timed out, near it.
+func (w *worker) leaveLine(p *pool, arrival int32) {
+	previous := int32(none)
+	for at := p.queueHead; at != arrival; at = w.inLine[at] {
+		previous = at
+	}
+	if previous == none {
+		p.queueHead = w.inLine[arrival]
+	} else {
+		w.inLine[previous] = w.inLine[arrival]
+	}
+	if p.queueTail == arrival {
+		p.queueTail = previous
+	}
+	p.queued--
 }

@@ -32,6 +32,8 @@ type worker struct {
 	pacer    pacer
 
 	// Of the load that runs.
+	closed      *closed // nil: it is open
+	record      record  // of a closed load
 	samples     []load.Sample
 	inLine      []int32 // the next in line, per arrival
 	timeout     time.Duration
@@ -46,6 +48,18 @@ type worker struct {
 func (w *worker) now() time.Duration {
 	w.clock = time.Since(w.epoch)
 	return w.clock
+}
+
+// offer carries out this thread's part of the load that was dealt.
+func (w *worker) offer(began, duration time.Duration, canceled func() bool) error {
+	if w.closed != nil {
+		w.closed.until = began + duration
+		return w.runClosed(canceled)
+	}
+	for i := range w.samples {
+		w.samples[i].Intended += began
+	}
+	return w.run(canceled)
 }
 
 // run carries out the samples' requests. Canceled is asked once a round.
@@ -116,6 +130,9 @@ func (w *worker) pump(p *pool) {
 func (w *worker) settle(arrival int32, class load.Class) {
 	w.samples[arrival].Class = class
 	w.outstanding--
+	if w.closed != nil {
+		w.settled(arrival)
+	}
 }
 
 // expire settles what has run out of time. Deadlines have the order of the
@@ -143,7 +160,7 @@ func (w *worker) timeOut(arrival int32) {
 			return
 		}
 	}
-	p.queued-- // it is in line
+	w.leaveLine(p, arrival)
 	w.settle(arrival, load.Timeout)
 }
 
@@ -166,6 +183,9 @@ func (w *worker) handle(events []unix.EpollEvent, errno unix.Errno) error {
 	}
 	for i := range events {
 		w.ready(&events[i])
+		if w.closed != nil {
+			w.goOn()
+		}
 	}
 	return nil
 }
