@@ -96,10 +96,9 @@ func OpenStore(ctx context.Context, dir string) (store.Store, error) { return sq
 // made, and without results the error is store.ErrNothing.
 func ReadStore(ctx context.Context, dir string) (store.Store, error) { return sqlite.Read(ctx, dir) }
 
-// Bench is what a run needs: everything by name, and the place it stands.
+// Bench is what a run needs, by name.
 type Bench struct {
 	experiment.Catalog
-	Testbed testbed.Testbed
 
 	launcher *process.Launcher
 	xds      *xds.Server
@@ -144,8 +143,8 @@ func (b *Bench) fill() (err error) {
 	); err != nil {
 		return err
 	}
-	b.Testbed = local.New(b.launcher, b.DataPlanes)
-	return nil
+	b.Testbeds, err = named.NewSet[testbed.Testbed]("testbed", testbed.Testbed.Name, local.New(b.launcher, b.DataPlanes))
+	return err
 }
 
 // Close ends what is left of the children and the server that configures proxies.

@@ -200,7 +200,7 @@ func (r *runner) suit(ctx context.Context, f planFlags, given study.Study, a *ex
 	if !a.Plan.Study.Load.DefaultRate {
 		return a, nil
 	}
-	busy, err := (&experiment.Runner{Testbed: b.Testbed}).Pilot(ctx, a)
+	busy, err := (&experiment.Runner{Testbed: a.Testbed}).Pilot(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -332,7 +332,7 @@ func (r *runner) carryOut(ctx context.Context, st store.Store, e experiment.Expe
 	errOut := r.command.ErrOrStderr()
 	fmt.Fprintf(errOut, "%s: %d treatments, %d blocks, about %s; kept as %s\n", e.Plan.Study.Name, len(e.Plan.Study.Treatments), len(e.Plan.Blocks), seconds(e.Plan.Expected), e.ID)
 	p := newProgress(errOut, &e.Plan.Study)
-	run := experiment.Runner{Testbed: b.Testbed, Journal: st, Progress: p.event, Notes: r.notes, Spent: r.spent}
+	run := experiment.Runner{Testbed: a.Testbed, Journal: st, Progress: p.event, Notes: r.notes, Spent: r.spent}
 	out, err := run.Run(ctx, e.ID, a, done)
 	p.end()
 	rep, rerr := report.New(e, out.State, out.Blocks)

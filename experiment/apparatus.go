@@ -24,6 +24,7 @@ type Catalog struct {
 	Workloads  named.Set[workload.Workload]
 	Generators named.Set[load.Generator]
 	DataPlanes named.Set[dataplane.DataPlane]
+	Testbeds   named.Set[testbed.Testbed]
 }
 
 // Apparatus is a plan with its names looked up: what will stand and who will
@@ -31,6 +32,7 @@ type Catalog struct {
 type Apparatus struct {
 	Plan       *study.Plan
 	Generator  load.Generator
+	Testbed    testbed.Testbed
 	Topologies []testbed.Topology
 	Population load.Population
 
@@ -55,6 +57,9 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 	if a.Generator, err = c.Generators.Get(s.Load.Generator); err != nil {
 		return nil, s.Errorf("$.load.generator", "%w", err)
 	}
+	if a.Testbed, err = c.Testbeds.Get(s.Testbed); err != nil {
+		return nil, s.Errorf("$.testbed", "%w", err)
+	}
 	if a.workload, err = c.Workloads.Get(s.Workload.Name); err != nil {
 		return nil, s.Errorf("$.workload.name", "%w", err)
 	}
@@ -74,7 +79,21 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 		}
 		a.Topologies = append(a.Topologies, t)
 	}
-	return a, nil
+	return a, a.checkTestbed()
+}
+
+// checkTestbed lets a testbed that cannot hold every topology say so.
+func (a *Apparatus) checkTestbed() error {
+	c, ok := a.Testbed.(testbed.Checker)
+	if !ok {
+		return nil
+	}
+	for i, t := range a.Topologies {
+		if err := c.Check(t); err != nil {
+			return a.Plan.Study.Errorf(fmt.Sprintf("$.treatments[%d].name", i), "testbed %s cannot hold %s: %w", a.Testbed.Name(), t.Name, err)
+		}
+	}
+	return nil
 }
 
 func (a *Apparatus) decodeFunction(c Catalog) error {

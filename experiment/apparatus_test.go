@@ -208,6 +208,8 @@ func TestApparatusRefusesWhatIsNotThere(t *testing.T) {
 	for _, c := range []struct{ name, from, to, want string }{
 		{"no such function", "{name: countdown}", "{name: countup}", `fake.yaml:4:18: no thing is named "countup" (known: countdown, noop)`},
 		{"no such workload", "workload: {name: fake}", "workload: {name: real}", `fake.yaml:3:18: no thing is named "real"`},
+		{"no such testbed", "workload: {name: fake}", "testbed: moon\nworkload: {name: fake}", `fake.yaml:3:10: no thing is named "moon" (known: local, picky)`},
+		{"a testbed that cannot hold it", "workload: {name: fake}", "testbed: picky\nworkload: {name: fake}", `fake.yaml:10:12: testbed picky cannot hold b: no functions here`},
 		{"no such form", "form: library", "form: lua, site: server", "runs in a proxy"},
 		{"a no-op", "form: library, baseline: a", "control: noop, form: library, baseline: a", "function noop has no form library: nobody has written it"},
 		{"tokens of a workload without", "form: library, baseline: a", "control: token, baseline: a", "has no tokens to check"},

@@ -41,7 +41,7 @@ type machine struct {
 	died   chan struct{}
 }
 
-func (*machine) Name() string { return "fake" }
+func (*machine) Name() string { return "local" }
 
 func (m *machine) Up(_ context.Context, ts []testbed.Topology, _ []int) (testbed.Setup, error) {
 	if m.failUp != nil {
@@ -72,6 +72,17 @@ func (m *machine) Err() error {
 	}
 }
 func (*machine) Down() error { return nil }
+
+// picky is a testbed that cannot hold library-form treatments.
+type picky struct{ *machine }
+
+func (picky) Name() string { return "picky" }
+func (picky) Check(t testbed.Topology) error {
+	if len(t.Service.Functions) > 0 {
+		return errors.New("no functions here")
+	}
+	return nil
+}
 
 // generator offers loads to the machine without time passing.
 type generator struct{ m *machine }
@@ -212,6 +223,7 @@ func catalog(t *testing.T, m *machine, f function.Function) experiment.Catalog {
 		Placements: set(t, placement.Placement.Name, placement.All()...),
 		Generators: set[load.Generator](t, load.Generator.Name, generator{m}),
 		DataPlanes: set[dataplane.DataPlane](t, dataplane.DataPlane.Name, plane{}),
+		Testbeds:   set[testbed.Testbed](t, testbed.Testbed.Name, m, picky{m}),
 		Workloads: set(t, func(w workload.Workload) string { return w.Name }, workload.Workload{
 			Name: "fake",
 			Prepare: func([]workload.User) (*workload.Prepared, error) {

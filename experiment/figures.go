@@ -97,7 +97,8 @@ func figuresOf(b *Block, i int) figures {
 	return f
 }
 
-// Usage is what one process of a treatment used in the latency phase of a block.
+// Usage is what the processes of one role of a treatment used in the latency
+// phase of a block.
 type Usage struct {
 	Role       string  `json:"role"`
 	PerRequest float64 `json:"cpu_us_per_request"` // idle use subtracted
@@ -125,14 +126,12 @@ func usageOf(b *Block, i int) []Usage {
 		return nil
 	}
 	var us []Usage
-	for _, p := range busy.Parts {
-		if p.Treatment != i {
-			continue
-		}
+	resting := byRole(idle.Parts, i)
+	for _, p := range byRole(busy.Parts, i) {
 		u := Usage{Role: p.Role, PrivateMB: float64(p.Memory.Private) / 1e6,
 			RSSMB: float64(p.Memory.RSS) / 1e6, SharedMB: float64(p.Memory.Shared) / 1e6}
-		for _, q := range idle.Parts {
-			if q.Treatment == i && q.Role == p.Role {
+		for _, q := range resting {
+			if q.Role == p.Role {
 				u.IdleCores = q.CPU.Seconds() / idle.Wall.Seconds()
 			}
 		}
@@ -141,6 +140,29 @@ func usageOf(b *Block, i int) []Usage {
 		us = append(us, u)
 	}
 	return us
+}
+
+// byRole adds up the parts of treatment i that have the same role: on a mesh
+// two sidecars are its proxy.
+func byRole(parts []Part, i int) []Part {
+	var sums []Part
+	for _, p := range parts {
+		if p.Treatment != i {
+			continue
+		}
+		k := slices.IndexFunc(sums, func(s Part) bool { return s.Role == p.Role })
+		if k < 0 {
+			sums = append(sums, p)
+			continue
+		}
+		s := &sums[k]
+		s.CPU += p.CPU
+		s.Wait += p.Wait
+		s.Memory.RSS += p.Memory.RSS
+		s.Memory.Private += p.Memory.Private
+		s.Memory.Shared += p.Memory.Shared
+	}
+	return sums
 }
 
 // strain is what befell a block, for the void rule.

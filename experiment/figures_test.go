@@ -122,6 +122,35 @@ func TestCPUArithmetic(t *testing.T) {
 	}
 }
 
+// Two sidecars are one proxy: what they use is added up.
+func TestProcessesOfOneRoleAreAddedUp(t *testing.T) {
+	blocks := handmadeBlocks(3)
+	for i := range blocks {
+		for j := range blocks[i].Phases {
+			ph := &blocks[i].Phases[j]
+			second := ph.Parts[3] // the proxy of b
+			second.CPU /= 2
+			second.Memory.Private, second.Memory.RSS, second.Memory.Shared = 1e6, 2e6, 3e6
+			ph.Parts = append(ph.Parts, second)
+		}
+	}
+	an, err := experiment.Analyse(planOf(t, weighed), blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := an.Treatments[2]
+	near(t, "b", b.Values[experiment.CPU], 100+150*1.5)
+	if len(b.Usage) != 2 {
+		t.Fatalf("%d roles", len(b.Usage))
+	}
+	u := b.Usage[0]
+	near(t, "per request", u.PerRequest, 225)
+	near(t, "idle", u.IdleCores, 0.012)
+	near(t, "private", u.PrivateMB, 6)
+	near(t, "rss", u.RSSMB, 11)
+	near(t, "shared", u.SharedMB, 7)
+}
+
 func TestQuantilesNeedSamples(t *testing.T) {
 	an, err := experiment.Analyse(planOf(t, weighed), handmadeBlocks(2))
 	if err != nil {

@@ -43,6 +43,7 @@ func TestDigestCoversThePlan(t *testing.T) {
 	hold("quick", digest(t, base, study.Options{Seed: 7, Quick: true}))
 	for _, c := range [][2]string{
 		{"name: full", "name: fuller"},
+		{"workload: {name: imagehub}", "testbed: consul\nworkload: {name: imagehub}"},
 		{"workload: {name: imagehub}", "workload: {name: imagehub, params: {response: 2KiB}}"},
 		{"function: {name: ratelimit}", "function: {name: ratelimit, params: {paths: [/pull]}}"},
 		{"rate: 100/s", "rate: 101/s"},

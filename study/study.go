@@ -68,6 +68,7 @@ type Study struct {
 	Name        string       `yaml:"name" json:"name"`
 	Question    string       `yaml:"question" json:"question,omitempty"`
 	DataPlane   string       `yaml:"dataplane" json:"dataplane"` // of every treatment with a proxy
+	Testbed     string       `yaml:"testbed" json:"testbed"`     // where they stand; default local
 	Workload    Part         `yaml:"workload" json:"workload"`
 	Function    *Part        `yaml:"function" json:"function,omitempty"`
 	Load        Load         `yaml:"load" json:"load"`

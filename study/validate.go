@@ -18,6 +18,7 @@ func (s *Study) setDefaults() {
 	l.Rate = cmp.Or(l.Rate, 500)
 	l.Connections = cmp.Or(l.Connections, 8)
 	s.DataPlane = cmp.Or(s.DataPlane, "embedded")
+	s.Testbed = cmp.Or(s.Testbed, "local")
 	d.Name = cmp.Or(d.Name, Interleaved)
 	d.Time = cmp.Or(d.Time, 90*time.Second)
 	d.Warmup = cmp.Or(d.Warmup, 1000)

@@ -58,6 +58,12 @@ type Testbed interface {
 	Up(ctx context.Context, ts []Topology, order []int) (Setup, error)
 }
 
+// Checker is a Testbed that cannot hold every topology, and says so before
+// anything starts.
+type Checker interface {
+	Check(t Topology) error
+}
+
 // Setup is the apparatus of a block, standing. Indices are those of the
 // topologies given to Up.
 type Setup interface {
