@@ -15,6 +15,7 @@ import (
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/function/jwt"
+	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/internal/named"
 	"github.com/taremesh/tare/internal/process"
@@ -32,7 +33,7 @@ import (
 
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
-	return named.NewSet("function", func(f function.Function) string { return f.Name }, ratelimit.Function(), jwt.Function())
+	return named.NewSet("function", func(f function.Function) string { return f.Name }, ratelimit.Function(), jwt.Function(), noop.Function())
 }
 
 // Service is a workload's own process.

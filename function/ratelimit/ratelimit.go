@@ -16,11 +16,11 @@ func Function() function.Function {
 			Config: config,
 			Types:  []function.FilterType{{URL: typeURL, New: newFilter}},
 		},
+		Wasm:     &function.Wasm{Module: module, Config: wasmConfiguration},
 		Forecast: forecast,
 		Judge:    judge,
 		Without: map[study.Form]string{
 			study.FormLua:      "not built: the embedded data plane has no Lua, and Envoy's keeps a table per worker",
-			study.FormWasm:     "not built: needs a proxy-wasm module and a host for it",
 			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
 			study.FormExternal: "not built: needs a rate-limit service",
 		},

@@ -1,0 +1,104 @@
+package noop_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/noop"
+	"github.com/taremesh/tare/study"
+)
+
+func decode(t *testing.T, text string) (function.Spec, error) {
+	t.Helper()
+	params, err := study.JSONParams("noop", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return noop.Function().Decode(params)
+}
+
+func TestTakesNoParameters(t *testing.T) {
+	for _, text := range []string{`{}`, `null`} {
+		if _, err := decode(t, text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := decode(t, `{"rate": 1}`); err == nil || !strings.Contains(err.Error(), "rate") {
+		t.Errorf("a parameter: %v", err)
+	}
+}
+
+// Every form but wasm is absent, with a reason.
+func TestForms(t *testing.T) {
+	fn := noop.Function()
+	if fn.Wasm == nil || fn.Library != nil || fn.Native != nil {
+		t.Fatalf("%+v", fn)
+	}
+	for _, form := range study.Forms() {
+		if _, reason := fn.Without[form]; reason == (form == study.FormWasm) {
+			t.Errorf("%s: has a reason to be absent: %v", form, reason)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	seen := func(outcomes ...function.Outcome) (all []function.Observation) {
+		for i, o := range outcomes {
+			at := time.Duration(i)
+			all = append(all, function.Observation{Earliest: at, Latest: at + 1, Path: "/pull", Outcome: o})
+		}
+		return all
+	}
+	const allowed, refused, unknown = function.Allowed, function.Refused, function.Unknown
+	for _, c := range []struct {
+		name   string
+		seen   []function.Observation
+		served int
+		fault  string
+	}{
+		{"nothing", nil, 0, ""},
+		{"all allowed", seen(allowed, allowed), 2, ""},
+		{"a service that does not count", seen(allowed, allowed), -1, ""},
+		{"no answer, served", seen(allowed, unknown), 2, ""},
+		{"no answer, not served", seen(allowed, unknown), 1, ""},
+		{"one refused", seen(allowed, refused), 1, "was refused: nothing is limited"},
+		{"one lost", seen(allowed, allowed), 1, "served 1 requests, but 2"},
+		{"one too many", seen(allowed, unknown), 3, "served 3 requests, but 1"},
+		{"no outcome", seen(allowed, 9), 1, "has no outcome"},
+	} {
+		err := noop.Function().Judge(noop.Spec{}, function.Evidence{Observations: c.seen, Served: c.served})
+		if (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.fault)
+		}
+	}
+}
+
+func TestForecast(t *testing.T) {
+	f, err := noop.Function().Forecast(noop.Spec{}, []function.Arrival{{Path: "/pull"}})
+	if err != nil || f != (function.Forecast{Lowest: 1}) {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// The committed module is the one that its digest was taken of.
+func TestDigest(t *testing.T) {
+	want, err := os.ReadFile("filter/noop.wasm.sha256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprintf("%x  noop.wasm\n", sha256.Sum256(noop.Function().Wasm.Module)); got != string(want) {
+		t.Errorf("filter/noop.wasm is %s, its digest file says %s (make wasm)", got, want)
+	}
+}
+
+func Example() {
+	fn := noop.Function()
+	config, err := fn.Wasm.Config(noop.Spec{})
+	fmt.Println(fn.Name, string(fn.Wasm.Module[1:4]), len(config), err)
+	// Output: noop asm 0 <nil>
+}

@@ -1,0 +1,167 @@
+//! The filter in the host's hands.
+
+use crate::bucket::{self, Decision, Host, ABSENT};
+use crate::claims::{self, Caller};
+use crate::config::Config;
+use crate::host::{self, Proxy};
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+use std::rc::Rc;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Warn);
+    proxy_wasm::set_root_context(|_| Box::new(Plugin { config: None }));
+}}
+
+/// The filter as it is configured.
+struct Plugin {
+    config: Option<Rc<Config>>,
+}
+
+impl Context for Plugin {}
+
+impl RootContext for Plugin {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let text = self.get_plugin_configuration().unwrap_or_default();
+        match Config::read(&text).and_then(|c| can_create().map(|_| c)) {
+            Ok(c) => {
+                self.config = Some(Rc::new(c));
+                true
+            }
+            Err(e) => {
+                let _ = hostcalls::log(LogLevel::Error, &format!("ratelimit: configuration: {}", e));
+                false
+            }
+        }
+    }
+
+    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Request { config: self.config.clone(), decision: None }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+/// Tries what new buckets depend on: that the host makes a key which is not
+/// there, and only then, in one step.
+fn can_create() -> Result<(), String> {
+    const KEY: &[u8] = b"tare.ratelimit";
+    Proxy.set(KEY, b"1", ABSENT);
+    match Proxy.get(KEY) {
+        Some(_) => Ok(()),
+        None => Err("this host cannot make shared data in one step: a write with a stamp to a key that is not there must make it".into()),
+    }
+}
+
+/// One request and its response.
+struct Request {
+    config: Option<Rc<Config>>,
+    decision: Option<Decision>, // for the response's headers
+}
+
+impl Context for Request {}
+
+impl HttpContext for Request {
+    fn on_http_request_headers(&mut self, _headers: usize, _end: bool) -> Action {
+        let config = match &self.config {
+            Some(c) => c,
+            None => {
+                self.send_http_response(503, vec![], Some(b"ratelimit: not configured"));
+                return Action::Pause;
+            }
+        };
+        match decide(config) {
+            Some(d) if !d.allowed => {
+                refuse(&d);
+                Action::Pause
+            }
+            d => {
+                self.decision = d;
+                Action::Continue
+            }
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _headers: usize, _end: bool) -> Action {
+        if let Some(d) = self.decision.take() {
+            host::add_response_header(LIMIT, Decimal::new(d.limit).text().as_bytes());
+            host::add_response_header(REMAINING, Decimal::new(d.remaining).text().as_bytes());
+            host::add_response_header(RESET, Decimal::new(seconds(d.next)).text().as_bytes());
+        }
+        Action::Continue
+    }
+}
+
+/// Decides on the request at hand; None where nothing is limited.
+fn decide(config: &Config) -> Option<Decision> {
+    let path = host::request_header(":path")?;
+    let limits = config.limits(&path)?;
+    let caller = match &config.payload_header {
+        Some(name) => host::request_header(name).map(|h| claims::read(&h)).unwrap_or_default(),
+        None => named(),
+    };
+    let (allowance, user) = match limits.of(&caller.subscription) {
+        Some(a) if !caller.user.is_empty() => (a, &caller.user[..]),
+        _ => (limits.others(), &b""[..]),
+    };
+    let mut key = Vec::with_capacity(allowance.prefix.len() + user.len());
+    key.extend_from_slice(&allowance.prefix);
+    key.extend_from_slice(user);
+    Some(bucket::take(&Proxy, &key, &allowance.limit))
+}
+
+/// The caller that the token check names in headers.
+fn named() -> Caller {
+    Caller {
+        user: host::request_header("x-user").unwrap_or_default(),
+        subscription: host::request_header("x-subscription").unwrap_or_default(),
+    }
+}
+
+const LIMIT: &str = "x-ratelimit-limit";
+const REMAINING: &str = "x-ratelimit-remaining";
+const RESET: &str = "x-ratelimit-reset";
+const RETRY_AFTER: &str = "retry-after";
+
+/// Answers as Envoy's local rate limit does.
+fn refuse(d: &Decision) {
+    let wait = seconds(d.next);
+    let (limit, remaining, reset) = (Decimal::new(d.limit), Decimal::new(d.remaining), Decimal::new(wait));
+    let retry = Decimal::new(wait.max(1));
+    let headers = vec![(LIMIT, limit.text()), (REMAINING, remaining.text()), (RESET, reset.text()), (RETRY_AFTER, retry.text())];
+    // The SDK gives no error but panics on one; there is none for this call.
+    let _ = hostcalls::send_http_response(429, headers, Some(b"local_rate_limited"));
+}
+
+/// Rounds nanoseconds up.
+fn seconds(ns: i64) -> i64 {
+    const SECOND: i64 = 1_000_000_000;
+    (ns + SECOND - 1) / SECOND
+}
+
+/// A number that is not negative as text, without an allocation.
+struct Decimal {
+    digits: [u8; 19],
+    from: usize,
+}
+
+impl Decimal {
+    fn new(mut n: i64) -> Decimal {
+        let mut d = Decimal { digits: [b'0'; 19], from: 19 };
+        loop {
+            d.from -= 1;
+            d.digits[d.from] = b'0' + (n % 10) as u8;
+            n /= 10;
+            if n == 0 {
+                return d;
+            }
+        }
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.digits[self.from..]).unwrap_or_default()
+    }
+}

@@ -1,0 +1,25 @@
+//! The rate limit as a proxy-wasm filter: a token bucket per path, user and
+//! subscription, by the same rules and with the same answers as the other
+//! forms of function/ratelimit.
+//!
+//! Buckets are in the host's shared data, an entry each, so that all workers
+//! of a proxy draw from the same ones; every change is a compare-and-swap
+//! (bucket.rs). A request costs a look at its path and, where that is limited,
+//! at who calls (claims.rs), at the bucket and at the clock. Nothing that a
+//! request says can make the filter panic.
+//!
+//! The configuration is docs/formats/ratelimit-wasm.md, read by config.rs.
+
+#![deny(unsafe_code)]
+#![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+
+mod bucket;
+mod claims;
+mod config;
+mod json;
+
+#[cfg(target_arch = "wasm32")]
+mod filter;
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)]
+mod host;
