@@ -268,6 +268,7 @@ func TestScheduleRefuses(t *testing.T) {
 		{"over a negative user", func(l *load.Load) { l.Over = &load.Over{Users: []int{-1}, Share: .1} }, 1, weights(1)},
 		{"over nobody's", func(l *load.Load) { l.Over = &load.Over{Users: []int{0}, Share: .1} }, 1, load.Population{}},
 		{"over more than all", func(l *load.Load) { l.Over = &load.Over{Users: []int{0}, Share: 1.1} }, 1, weights(1)},
+		{"closed", func(l *load.Load) { l.Closed, l.Rate = true, 0 }, 1, load.Population{}},
 		{"over NaN", func(l *load.Load) { l.Over = &load.Over{Users: []int{0}, Share: nan} }, 1, weights(1)},
 	}
 	if _, err := load.NewSchedule(good, 1, load.Population{}); err != nil {

@@ -100,29 +100,76 @@ func BenchmarkPaced(b *testing.B) {
 
 // BenchmarkWrk is the yardstick: wrk's CPU time per request on the same server.
 func BenchmarkWrk(b *testing.B) {
+	addr := echo(b)
+	for b.Loop() {
+		requests, seconds, cpu := wrk(b, addr, 2*time.Second)
+		b.ReportMetric(micros(cpu)/float64(requests), "cpu-µs/req")
+		b.ReportMetric(float64(requests)/seconds, "req/s")
+	}
+}
+
+// BenchmarkClosed is closed loops of 32 connections beside wrk's on the same
+// server: each round is wrk, ours, ours, wrk, so that a drift of the machine
+// falls on both alike. The figures are sums over all rounds.
+func BenchmarkClosed(b *testing.B) {
+	const window = time.Second
+	addr := echo(b)
+	targets := []load.Target{{Name: "echo", Addr: addr, Method: "GET", Path: "/", Connections: 32, MaxConnections: 32}}
+	session, err := newGenerator(b, openloop.Config{}).Open(context.Background(), targets, load.Population{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { session.Close() })
+	type sum struct {
+		requests int
+		seconds  float64
+		cpu      time.Duration
+	}
+	var theirs, ours sum
+	for b.Loop() {
+		for _, wrkTurn := range []bool{true, false, false, true} {
+			if wrkTurn {
+				requests, seconds, cpu := wrk(b, addr, window)
+				theirs = sum{theirs.requests + requests, theirs.seconds + seconds, theirs.cpu + cpu}
+				continue
+			}
+			samples, stats, err := session.Generate(context.Background(), load.Load{Closed: true, Duration: window})
+			if err != nil || len(samples) == 0 || stats.Sent != len(samples) {
+				b.Fatalf("%d samples, %+v, %v", len(samples), stats, err)
+			}
+			ours = sum{ours.requests + len(samples), ours.seconds + stats.Wall.Seconds(), ours.cpu + stats.CPU}
+		}
+	}
+	for _, r := range []struct {
+		name string
+		sum
+	}{{"ours", ours}, {"wrk", theirs}} {
+		b.ReportMetric(float64(r.requests)/r.seconds, r.name+"-req/s")
+		b.ReportMetric(micros(r.cpu)/float64(r.requests), r.name+"-cpu-µs/req")
+	}
+}
+
+// wrk runs it with one thread and 32 connections.
+func wrk(b *testing.B, addr string, d time.Duration) (requests int, seconds float64, cpu time.Duration) {
+	b.Helper()
 	path, err := exec.LookPath("wrk")
 	if err != nil {
 		b.Fatalf("the yardstick is not here: %v", err)
 	}
-	addr := echo(b)
-	for b.Loop() {
-		cmd := exec.Command(path, "-t1", "-c32", "-d2s", "http://"+addr+"/")
-		out, err := cmd.Output()
-		if err != nil {
-			b.Fatal(err)
-		}
-		var requests int
-		for line := range bytes.Lines(out) {
-			if _, err := fmt.Sscanf(string(line), " %d requests in", &requests); err == nil {
-				break
-			}
-		}
-		if requests == 0 {
-			b.Fatalf("wrk did not say how many requests it made:\n%s", out)
-		}
-		cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-		b.ReportMetric(micros(cpu)/float64(requests), "cpu-µs/req")
+	cmd := exec.Command(path, "-t1", "-c32", fmt.Sprintf("-d%.0fs", d.Seconds()), "http://"+addr+"/")
+	out, err := cmd.Output()
+	if err != nil {
+		b.Fatal(err)
 	}
+	for line := range bytes.Lines(out) {
+		if _, err := fmt.Sscanf(string(line), " %d requests in %fs", &requests, &seconds); err == nil {
+			break
+		}
+	}
+	if requests == 0 || seconds == 0 {
+		b.Fatalf("wrk did not say how many requests it made:\n%s", out)
+	}
+	return requests, seconds, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
 func quantiles(samples []load.Sample, of func(load.Sample) time.Duration, at ...float64) []time.Duration {

@@ -50,7 +50,8 @@ func newGenerator(tb testing.TB, c openloop.Config) *openloop.Generator {
 	}
 	tb.Cleanup(launcher.Close)
 	if c.Launcher = launcher; c.Env == nil {
-		c.Env = []string{childEnv + "=1"}
+		// Under the race detector a process sleeps a second before it ends.
+		c.Env = []string{childEnv + "=1", "GORACE=atexit_sleep_ms=0"}
 	}
 	return openloop.New(c)
 }
