@@ -19,18 +19,21 @@ import (
 type loadResult struct {
 	URL        string         `json:"url"`
 	Generator  string         `json:"generator"`
-	Rate       float64        `json:"rate"`
+	Closed     bool           `json:"closed"`
+	Rate       float64        `json:"rate"` // offered; 0 of a closed load
 	Seconds    float64        `json:"seconds"`
 	Scheduled  int            `json:"scheduled"`
 	Requests   int            `json:"requests"`
-	Errors     int            `json:"errors"` // all but the class ok
+	Throughput float64        `json:"requests_per_second"` // whole responses
+	Errors     int            `json:"errors"`              // all but the class ok
 	Outcomes   map[string]int `json:"outcomes"`
 	Latency    quantiles      `json:"latency_us"`  // from the intended time
-	Lateness   quantiles      `json:"lateness_us"` // written − intended
+	Lateness   quantiles      `json:"lateness_us"` // written − intended; null of a closed load
 	CPU        float64        `json:"cpu_us_per_request"`
 	SpinShare  float64        `json:"spin_share"` // of one core
 	Opened     int            `json:"connections_opened"`
 	Saturated  bool           `json:"saturated"`
+	Capped     bool           `json:"capped"` // a closed load that ended at its greatest number
 	Seed       uint64         `json:"seed"`
 	Unfinished bool           `json:"interrupted"`
 }
@@ -44,17 +47,22 @@ type quantiles struct {
 }
 
 func newLoad(s State) *cobra.Command {
-	l := load.Load{Arrivals: load.Poisson}
+	var l load.Load
 	connections := 0
 	var output *string
 	c := &cobra.Command{
 		Use:   "load URL",
-		Short: "Offer open-loop load to one URL and print what became of it",
+		Short: "Offer open-loop or closed-loop load to one URL and print what became of it",
 		Long: `Offer Poisson arrivals at a rate to one URL. Latency counts from the time at
 which the schedule wanted a request sent, so a server that stalls is not
-flattered. Only loopback and private addresses are accepted.`,
-		Example: "  tare load http://127.0.0.1:8080/ --rate 2000 --duration 10s --connections 16",
-		Args:    exactly(1, "one URL"),
+flattered. With --closed there is no rate: each connection sends its next
+request as soon as it has its answer. That shows how many requests per second
+there can be; its latencies count from the writing, hide every stall and compare
+with no others. Only loopback and private addresses are accepted.`,
+		Example: `  tare load http://127.0.0.1:8080/ --rate 2000 --duration 10s --connections 16
+  tare load http://127.0.0.1:8080/ --closed --connections 32
+  tare load http://127.0.0.1:8080/ --closed --requests 100000 -o json`,
+		Args: exactly(1, "one URL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkOutput(*output); err != nil {
 				return err
@@ -67,21 +75,41 @@ flattered. Only loopback and private addresses are accepted.`,
 			if err := t.Check(); err != nil {
 				return input(err)
 			}
-			if l.Seed == 0 {
-				l.Seed = rand.Uint64() >> 11
-			}
-			if _, err := load.NewSchedule(l, 1, load.Population{}); err != nil {
-				return input(err)
+			if err := settlePace(c, &l); err != nil {
+				return err
 			}
 			return offer(c, s, args[0], t, l, *output)
 		},
 	}
 	c.Flags().Float64Var(&l.Rate, "rate", 1000, "requests per second")
+	c.Flags().BoolVar(&l.Closed, "closed", false, "a closed loop: no rate, each connection waits for its answer")
 	c.Flags().DurationVar(&l.Duration, "duration", 10*time.Second, "how long")
+	c.Flags().IntVar(&l.Each, "requests", 0, "exactly that many requests, however long it takes")
 	c.Flags().IntVar(&connections, "connections", load.DefaultConnections, "connections kept open")
 	c.Flags().Uint64Var(&l.Seed, "seed", 0, "seed of the schedule (default drawn, and printed)")
 	output = outputFlag(c)
 	return c
+}
+
+// settlePace takes what was asked for together and checks it.
+func settlePace(c *cobra.Command, l *load.Load) error {
+	given := c.Flags().Changed
+	switch {
+	case l.Closed && given("rate"):
+		return inputf("--closed has no rate: give --closed or --rate")
+	case given("requests") && given("duration"):
+		return inputf("a load ends after a number of requests or after a time: give --requests or --duration")
+	case given("requests") && l.Each < 1:
+		return inputf("--requests %d: it must be 1 or more", l.Each)
+	case l.Closed:
+		l.Rate = 0
+	default:
+		l.Arrivals = load.Poisson
+	}
+	if l.Seed == 0 {
+		l.Seed = rand.Uint64() >> 11
+	}
+	return input(l.Check(1, load.Population{}))
 }
 
 func offer(c *cobra.Command, s State, url string, t load.Target, l load.Load, output string) error {
@@ -112,24 +140,28 @@ func offer(c *cobra.Command, s State, url string, t load.Target, l load.Load, ou
 		r.print(c)
 	}
 	if interrupted {
-		return &codedError{exitInterrupted, errors.Join(err, fmt.Errorf("interrupted after %d of %d requests", st.Sent, st.Scheduled))}
+		after := fmt.Sprintf("%d of %d requests", st.Sent, st.Scheduled)
+		if l.Closed {
+			after = fmt.Sprintf("%d requests", st.Sent)
+		}
+		return &codedError{exitInterrupted, errors.Join(err, fmt.Errorf("interrupted after %s", after))}
 	}
 	return err
 }
 
 func summarise(url, generator string, l load.Load, samples []load.Sample, st load.Stats) loadResult {
-	r := loadResult{URL: url, Generator: generator, Rate: l.Rate, Seconds: st.Wall.Seconds(), Scheduled: st.Scheduled, Requests: st.Sent,
-		Outcomes: map[string]int{}, Opened: st.Opened, Saturated: st.Saturated, Seed: l.Seed}
+	r := loadResult{URL: url, Generator: generator, Closed: l.Closed, Rate: l.Rate, Seconds: st.Wall.Seconds(), Scheduled: st.Scheduled, Requests: st.Sent,
+		Throughput: st.Throughput, Outcomes: map[string]int{}, Opened: st.Opened, Saturated: st.Saturated, Capped: st.Capped, Seed: l.Seed}
 	var response, late []float64
 	for _, x := range samples {
 		r.Outcomes[x.Class.String()]++
 		if x.Class != load.OK {
 			r.Errors++
 		}
-		if x.LastByte >= 0 {
+		if x.Whole() {
 			response = append(response, micros(x.Response()))
 		}
-		if x.Written >= 0 {
+		if x.Written >= 0 && !l.Closed {
 			late = append(late, micros(x.Lateness()))
 		}
 	}
@@ -139,6 +171,9 @@ func summarise(url, generator string, l load.Load, samples []load.Sample, st loa
 	}
 	if st.Wall > 0 {
 		r.SpinShare = st.Spin.Seconds() / st.Wall.Seconds()
+		if !l.Closed {
+			r.Throughput = float64(len(response)) / st.Wall.Seconds()
+		}
 	}
 	return r
 }
@@ -162,17 +197,26 @@ func quantilesOf(xs []float64) quantiles {
 
 func (r loadResult) print(c *cobra.Command) {
 	out := func(format string, args ...any) { fmt.Fprintf(c.OutOrStdout(), format+"\n", args...) }
-	out("%s  %s, Poisson at %g/s for %.1f s, seed %d", r.URL, r.Generator, r.Rate, r.Seconds, r.Seed)
-	out("%d of %d requests sent, %d errors %v", r.Requests, r.Scheduled, r.Errors, r.Outcomes)
-	for _, q := range []struct {
-		name string
-		q    quantiles
-	}{{"latency", r.Latency}, {"lateness", r.Lateness}} {
-		out("%-9s p50 %s  p90 %s  p99 %s  p99.9 %s  max %s µs", q.name, micro(q.q.P50), micro(q.q.P90), micro(q.q.P99), micro(q.q.P999), micro(q.q.Max))
+	line := func(name string, q quantiles) {
+		out("%-9s p50 %s  p90 %s  p99 %s  p99.9 %s  max %s µs", name, micro(q.P50), micro(q.P90), micro(q.P99), micro(q.P999), micro(q.Max))
+	}
+	if r.Closed {
+		out("%s  %s, closed loop for %.1f s, seed %d", r.URL, r.Generator, r.Seconds, r.Seed)
+		out("%.0f requests/s: %d requests sent, %d errors %v", r.Throughput, r.Requests, r.Errors, r.Outcomes)
+		line("latency", r.Latency)
+		out("          (closed loop: not comparable with open-loop latencies)")
+	} else {
+		out("%s  %s, Poisson at %g/s for %.1f s, seed %d", r.URL, r.Generator, r.Rate, r.Seconds, r.Seed)
+		out("%d of %d requests sent, %d errors %v", r.Requests, r.Scheduled, r.Errors, r.Outcomes)
+		line("latency", r.Latency)
+		line("lateness", r.Lateness)
 	}
 	out("generator %.2f µs of CPU per request beside %.0f %% of a core spinning; %d connections opened", r.CPU, 100*r.SpinShare, r.Opened)
 	if r.Saturated {
 		out("warning: every connection was busy and requests had to queue; latency includes that wait")
+	}
+	if r.Capped {
+		out("warning: it ended before its time, at the %d requests that a closed loop may make", load.MaxClosed)
 	}
 }
 
