@@ -70,6 +70,8 @@ type Command struct {
 	// Input is written to the child's standard input, which is then closed.
 	// Nil leaves Process.Stdin open for the caller.
 	Input []byte
+	// Files are inherited as the descriptors 3, 4, …; the caller's stay open.
+	Files []*os.File
 }
 
 // Process is a started child.
@@ -100,6 +102,7 @@ func (l *Launcher) Start(c Command) (*Process, error) {
 	p := &Process{Name: c.Name, cmd: exec.Command(exe, c.Args...), tail: &tail{}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Stderr = p.tail
+	p.cmd.ExtraFiles = c.Files
 	p.cmd.WaitDelay = pipeGrace
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	// A pipe of our own: cmd.StdoutPipe is closed by Wait before the reader is done.
