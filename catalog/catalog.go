@@ -45,7 +45,7 @@ type Service struct {
 // Services are the workloads' processes, by the workload's name.
 func Services() (named.Set[Service], error) {
 	return named.NewSet("workload", func(s Service) string { return s.Name },
-		Service{"echo", echo.Serve}, Service{"imagehub", imagehub.Serve})
+		Service{"echo", echo.Serve}, Service{"imagehub", imagehub.Serve}, Service{"imagehub-web", imagehub.ServeWeb})
 }
 
 // Proxies are the data planes' processes, by the plane's name: those that tare
@@ -74,14 +74,6 @@ type ProxyOptions struct {
 
 // Generate is the process of the generator openloop.
 func Generate(in io.Reader, out io.Writer) error { return openloop.Serve(in, out) }
-
-// DefaultImageHub is what ImageHub runs with when nothing else is said.
-func DefaultImageHub() imagehub.Options { return imagehub.DefaultOptions() }
-
-// ImageHub runs Image Hub's API on its own.
-func ImageHub(ctx context.Context, o imagehub.Options, ms []workload.Middleware, ready func(workload.Ready)) error {
-	return imagehub.Run(ctx, o, ms, ready)
-}
 
 // EnvoyAbsent says how to get an Envoy.
 const EnvoyAbsent = envoy.Remedy

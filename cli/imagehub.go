@@ -17,7 +17,7 @@ func newImageHub(s State) *cobra.Command {
 		Args:  exactly(0, "a subcommand"),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newImageHubAPI(s))
+	c.AddCommand(newImageHubUp(s), newImageHubAPI(s), newImageHubWeb(s))
 	return c
 }
 
@@ -50,5 +50,29 @@ func newImageHubAPI(State) *cobra.Command {
 	c.Flags().TextVar(&o.Response, "response", o.Response, "size of a pulled image")
 	c.Flags().DurationVar(&o.TokenLifetime, "token-lifetime", o.TokenLifetime, "how long a token is good for")
 	c.Flags().BoolVar(&enforce, "enforce", false, "enforce the subscriptions here (form library)")
+	return c
+}
+
+func newImageHubWeb(State) *cobra.Command {
+	o := catalog.DefaultImageHubWeb()
+	c := &cobra.Command{
+		Use:   "web",
+		Short: "Run Image Hub's web front end: the same as pages, which call the API",
+		Long: `Run Image Hub's web front end. It calls the API at --api: on the mesh that is
+the address of a proxy (a sidecar's upstream), off it the API's own. It speaks
+plain HTTP, so it listens on loopback only.`,
+		Example: "  tare imagehub web --api http://127.0.0.1:8080 --listen 127.0.0.1:8081",
+		Args:    exactly(0, "no arguments, only flags"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := catalog.CheckImageHubWebListen(o.Listen); err != nil {
+				return input(err)
+			}
+			return catalog.ImageHubWeb(c.Context(), o, func(r workload.Ready) {
+				fmt.Fprintf(c.OutOrStdout(), "Image Hub's web front end answers at http://%s\n", r.Addr)
+			})
+		},
+	}
+	c.Flags().StringVar(&o.Listen, "listen", o.Listen, "loopback address, host:port")
+	c.Flags().StringVar(&o.API, "api", o.API, "base URL of the API, or of the proxy before it")
 	return c
 }

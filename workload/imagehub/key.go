@@ -149,23 +149,37 @@ func readKey(path string) (*signingKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read key file: %w", err)
 	}
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != pemType {
-		return nil, fmt.Errorf("key file %s holds no PEM block %q", path, pemType)
-	}
-	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("read key file %s: %w", path, err)
-	}
-	private, ok := k.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("key file %s holds a %T, not an ECDSA key", path, k)
-	}
-	key, err := keyOf(private)
+	key, err := parseKey(text)
 	if err != nil {
 		return nil, fmt.Errorf("read key file %s: %w", path, err)
 	}
 	return key, nil
+}
+
+// parseKey reads a private key in PEM.
+func parseKey(text []byte) (*signingKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != pemType {
+		return nil, fmt.Errorf("it holds no PEM block %q", pemType)
+	}
+	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	private, ok := k.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("it holds a %T, not an ECDSA key", k)
+	}
+	return keyOf(private)
+}
+
+// pem writes the private key as parseKey reads it.
+func (k *signingKey) pem() ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(k.private)
+	if err != nil {
+		return nil, fmt.Errorf("encode private key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
 }
 
 const pemType = "PRIVATE KEY"
@@ -177,7 +191,7 @@ func createKey(path string) error {
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(k.private)
+	text, err := k.pem()
 	if err != nil {
 		return err
 	}
@@ -186,8 +200,8 @@ func createKey(path string) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	err = errors.Join(pem.Encode(f, &pem.Block{Type: pemType, Bytes: der}), f.Sync(), f.Close())
-	if err != nil {
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {

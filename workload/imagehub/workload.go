@@ -24,10 +24,12 @@ type params struct {
 	Response workload.Size `yaml:"response"`
 }
 
-// config is what a service process of a study is told: the public key only.
+// config is what a service process is told. In a study it is the public key
+// only; Desk is there when users sign up and log in.
 type config struct {
 	JWKS     string        `json:"jwks"`
 	Response workload.Size `json:"response"`
+	Desk     *deskConfig   `json:"desk,omitempty"`
 }
 
 // Workload is Image Hub's API as a study sees it: users who pull.
@@ -51,6 +53,10 @@ func prepare(users []workload.User) (*workload.Prepared, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare imagehub: %w", err)
 	}
+	return prepareWith(key, users)
+}
+
+func prepareWith(key *signingKey, users []workload.User) (*workload.Prepared, error) {
 	jwks, err := key.jwks()
 	if err != nil {
 		return nil, fmt.Errorf("prepare imagehub: %w", err)
@@ -102,9 +108,9 @@ func service(p *workload.Prepared, given study.Params) (json.RawMessage, error) 
 	return json.Marshal(config{JWKS: p.Check.JWKS, Response: wanted.Response})
 }
 
-// Serve runs the API as a process of a study: pulls, with functions in library
-// form around them, the first one outermost. There are no accounts.
-func Serve(ctx context.Context, cfg workload.Config, middlewares []workload.Middleware, ready func(workload.Ready)) error {
+// Serve runs the API as a process of a study, or of the whole application,
+// with functions in library form around pulls, the first one outermost.
+func Serve(ctx context.Context, cfg workload.Config, middlewares []workload.Middleware, ready func(workload.Ready)) (err error) {
 	d := json.NewDecoder(bytes.NewReader(cfg.Service))
 	d.DisallowUnknownFields()
 	var c config
@@ -115,9 +121,18 @@ func Serve(ctx context.Context, cfg workload.Config, middlewares []workload.Midd
 	if err != nil {
 		return fmt.Errorf("read configuration of imagehub: %w", err)
 	}
-	routes, pulls, err := newPullAPI(newVerifier(key, time.Now), c.Response, middlewares)
+	v := newVerifier(key, time.Now)
+	routes, pulls, err := newPullAPI(v, c.Response, middlewares)
 	if err != nil {
 		return fmt.Errorf("read configuration of imagehub: %w", err)
+	}
+	if c.Desk != nil {
+		desk, failed := c.Desk.open(ctx)
+		if failed != nil {
+			return fmt.Errorf("imagehub: %w", failed)
+		}
+		defer func() { err = errors.Join(err, desk.accounts.close()) }()
+		desk.addTo(routes, v)
 	}
 	return workload.Run(ctx, cfg, workload.Service{Handler: routes, Stats: pulls.stats}, ready)
 }
