@@ -1,0 +1,65 @@
+package proxywasm
+
+import (
+	"runtime"
+	"time"
+)
+
+const (
+	// slice is how much a guest may do before it is looked at again, in units of
+	// package meter: some tens of microseconds.
+	slice = 100_000
+	// work is how many bytes host functions may handle before the guest is
+	// looked at, and callWork what a call of one counts beside its bytes.
+	work     = 1 << 18
+	callWork = 64
+	// patience is how long a guest may run before others are let in for longer
+	// than a turn: a goroutine that yields is at the end of the queue, but the
+	// network is asked for news only when nothing can run.
+	patience = 2 * time.Millisecond
+)
+
+// watch measures how long a call of the guest has run. It looks at no clock
+// until the guest has used up a slice, so that a call that is soon over costs
+// nothing.
+type watch struct {
+	limit time.Duration
+	begun bool
+	since time.Time     // when the guest ran on
+	spent time.Duration // how long it had run by then
+	rest  time.Duration // when it is next let sleep, in time spent
+	work  int
+}
+
+func (w *watch) begin() {
+	w.begun, w.work = false, 0
+}
+
+// charge counts the work of a host function.
+func (w *watch) charge(bytes int) {
+	w.work += bytes + callWork
+	if w.work >= work {
+		w.work = 0
+		w.check()
+	}
+}
+
+// check ends a guest that has run for too long, and lets others run. The panic
+// is the engine's way to unwind a guest; the engine recovers it.
+func (w *watch) check() {
+	now := time.Now()
+	if !w.begun {
+		w.begun, w.spent, w.rest, w.since = true, 0, patience, now
+	}
+	w.spent += now.Sub(w.since)
+	switch {
+	case w.spent > w.limit:
+		panic(ErrDeadline)
+	case w.spent > w.rest:
+		w.rest = w.spent + patience
+		time.Sleep(1)
+	default:
+		runtime.Gosched()
+	}
+	w.since = time.Now()
+}
