@@ -29,11 +29,8 @@ const patience = 10 * time.Second
 
 // Run runs the contract's tests on the plane.
 func Run(t *testing.T, plane dataplane.DataPlane) {
-	s := suite{plane}
-	for _, c := range []struct {
-		name string
-		test func(*testing.T)
-	}{
+	s := suite{plane: plane}
+	for _, c := range []check{
 		{"forwards status, headers and bodies", s.forwards},
 		{"keeps connections open on both sides", s.keepsAlive},
 		{"answers 404 where no route matches", s.unknown},
@@ -49,7 +46,31 @@ func Run(t *testing.T, plane dataplane.DataPlane) {
 	}
 }
 
-type suite struct{ plane dataplane.DataPlane }
+type check struct {
+	name string
+	test func(*testing.T)
+}
+
+// RunThrough runs the tests that send traffic with a filter in every chain,
+// which must let everything through as it is.
+func RunThrough(t *testing.T, plane dataplane.DataPlane, f dataplane.Filter) {
+	s := suite{plane, []dataplane.Filter{f}}
+	for _, c := range []check{
+		{"forwards status, headers and bodies", s.forwards},
+		{"keeps connections open on both sides", s.keepsAlive},
+		{"takes the first route that matches", s.routes},
+		{"balances in turn, exactly", s.balances},
+		{"takes a new configuration while it runs", s.updates},
+		{"answers 503 without an upstream", s.down},
+	} {
+		t.Run(c.name, c.test)
+	}
+}
+
+type suite struct {
+	plane   dataplane.DataPlane
+	filters []dataplane.Filter
+}
 
 // names makes the instances of one run of the tests differ.
 var names atomic.Int64
@@ -82,8 +103,9 @@ func configure(t *testing.T, i dataplane.Instance, p dataplane.Proxy) error {
 	return i.Configure(ctx, p)
 }
 
-func mustConfigure(t *testing.T, i dataplane.Instance, p dataplane.Proxy) {
+func (s suite) mustConfigure(t *testing.T, i dataplane.Instance, p dataplane.Proxy) {
 	t.Helper()
+	p.Filters = s.filters
 	if err := configure(t, i, p); err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +194,7 @@ func (s suite) forwards(t *testing.T) {
 		_, _ = w.Write(body)
 	})
 	i, addr := s.start(t)
-	mustConfigure(t, i, ToAll(addr, u.addr))
+	s.mustConfigure(t, i, ToAll(addr, u.addr))
 	c := client(t)
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		for _, size := range []int{0, 1, 64, 5_000, 300_000} {
@@ -209,7 +231,7 @@ func (s suite) forwards(t *testing.T) {
 func (s suite) keepsAlive(t *testing.T) {
 	u := serve(t, named("u"))
 	i, addr := s.start(t)
-	mustConfigure(t, i, ToAll(addr, u.addr))
+	s.mustConfigure(t, i, ToAll(addr, u.addr))
 	var dialled atomic.Int64
 	tr := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		dialled.Add(1)
@@ -234,7 +256,7 @@ func (s suite) unknown(t *testing.T) {
 	p := ToAll(addr, u.addr)
 	p.Hosts[0].Domains = []string{"known.test"}
 	p.Hosts[0].Routes[0].Path = "/known"
-	mustConfigure(t, i, p)
+	s.mustConfigure(t, i, p)
 	c := client(t)
 	for _, x := range []struct {
 		host, path string
@@ -267,7 +289,7 @@ func (s suite) unknown(t *testing.T) {
 func (s suite) routes(t *testing.T) {
 	a, b, rest := serve(t, named("a")), serve(t, named("b")), serve(t, named("rest"))
 	i, addr := s.start(t)
-	mustConfigure(t, i, dataplane.Proxy{
+	s.mustConfigure(t, i, dataplane.Proxy{
 		Listen: addr,
 		Hosts: []dataplane.VirtualHost{{Name: "all", Domains: []string{"*"}, Routes: []dataplane.Route{
 			{Path: "/a", Exact: true, Cluster: "a"},
@@ -298,7 +320,7 @@ func (s suite) balances(t *testing.T) {
 		ups, addrs = append(ups, u), append(addrs, u.addr)
 	}
 	i, addr := s.start(t)
-	mustConfigure(t, i, ToAll(addr, addrs...))
+	s.mustConfigure(t, i, ToAll(addr, addrs...))
 	c := client(t)
 	for range each * n {
 		wantGet(t, c, "http://"+addr+"/", 200, "u")
@@ -313,17 +335,17 @@ func (s suite) balances(t *testing.T) {
 func (s suite) updates(t *testing.T) {
 	a, b := serve(t, named("a")), serve(t, named("b"))
 	i, addr := s.start(t)
-	mustConfigure(t, i, ToAll(addr, a.addr))
+	s.mustConfigure(t, i, ToAll(addr, a.addr))
 	c := client(t)
 	wantGet(t, c, "http://"+addr+"/", 200, "a")
-	mustConfigure(t, i, ToAll(addr, b.addr))
+	s.mustConfigure(t, i, ToAll(addr, b.addr))
 	wantGet(t, c, "http://"+addr+"/", 200, "b")
 	p := ToAll(addr, a.addr)
 	p.Clusters[0].Name, p.Hosts[0].Routes[0].Cluster = "other", "other"
-	mustConfigure(t, i, p)
+	s.mustConfigure(t, i, p)
 	wantGet(t, c, "http://"+addr+"/", 200, "a")
 	p.Hosts[0].Routes[0].Path = "/only"
-	mustConfigure(t, i, p)
+	s.mustConfigure(t, i, p)
 	wantGet(t, c, "http://"+addr+"/", 404, "")
 	wantGet(t, c, "http://"+addr+"/only", 200, "a")
 }
@@ -331,7 +353,7 @@ func (s suite) updates(t *testing.T) {
 func (s suite) refuses(t *testing.T) {
 	a, b := serve(t, named("a")), serve(t, named("b"))
 	i, addr := s.start(t)
-	mustConfigure(t, i, ToAll(addr, a.addr))
+	s.mustConfigure(t, i, ToAll(addr, a.addr))
 	c := client(t)
 	wantGet(t, c, "http://"+addr+"/", 200, "a")
 	// An address that somebody else listens on.
@@ -347,12 +369,12 @@ func (s suite) down(t *testing.T) {
 		t.Fatal(err)
 	}
 	i, addr := s.start(t)
-	mustConfigure(t, i, ToAll(addr, nobody))
+	s.mustConfigure(t, i, ToAll(addr, nobody))
 	c := client(t)
 	if status, body := get(t, c, "http://"+addr+"/"); status != http.StatusServiceUnavailable {
 		t.Errorf("endpoint without a server: got %d %q, want 503", status, body)
 	}
-	mustConfigure(t, i, ToAll(addr))
+	s.mustConfigure(t, i, ToAll(addr))
 	if status, body := get(t, c, "http://"+addr+"/"); status != http.StatusServiceUnavailable {
 		t.Errorf("cluster without endpoints: got %d %q, want 503", status, body)
 	}
@@ -375,7 +397,7 @@ func (s suite) killed(t *testing.T) {
 func (s suite) stops(t *testing.T) {
 	u := serve(t, named("u"))
 	i, addr := s.start(t)
-	mustConfigure(t, i, ToAll(addr, u.addr))
+	s.mustConfigure(t, i, ToAll(addr, u.addr))
 	wantGet(t, client(t), "http://"+addr+"/", 200, "u")
 	for range 2 {
 		if err := i.Stop(); err != nil {

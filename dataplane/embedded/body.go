@@ -104,6 +104,13 @@ func dechunk(chunks *http1.Chunks, in *reader, out []byte) ([]byte, error) {
 
 // relay writes the response whose head has been read.
 func (c *conn) relay(u *upstream, sent chan error) bool {
+	if len(c.visits) > 0 {
+		return c.relayThrough(u, sent)
+	}
+	return c.relayPlain(u, sent)
+}
+
+func (c *conn) relayPlain(u *upstream, sent chan error) bool {
 	c.mark(streaming)
 	ends := c.res.Length == http1.UntilEnd || c.res.Length == http1.Chunked
 	last := c.req.Close || c.p.ending.Load() || (ends && c.req.Old())

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/taremesh/tare/dataplane/proxywasm"
 	"github.com/taremesh/tare/function"
 )
 
@@ -17,11 +18,14 @@ type filterKey struct{ place, name, url, config string }
 // filters makes filters of messages, and finds again those it has made.
 type filters struct {
 	types map[string]function.FilterType
-	made  map[filterKey]function.Filter
+	made  map[filterKey]link
+	// shared is what plugins keep on the host's side.
+	shared *proxywasm.Shared
+	proxy  *proxy
 }
 
-func newFilters(types []function.FilterType) (*filters, error) {
-	f := &filters{types: map[string]function.FilterType{}, made: map[filterKey]function.Filter{}}
+func newFilters(types []function.FilterType, p *proxy) (*filters, error) {
+	f := &filters{types: map[string]function.FilterType{}, made: map[filterKey]link{}, shared: proxywasm.NewShared(proxywasm.SharedLimits{}), proxy: p}
 	for _, t := range types {
 		if _, ok := f.types[t.URL]; ok || t.URL == "" || t.New == nil {
 			return nil, fmt.Errorf("filter type %q is empty or given twice", t.URL)
@@ -41,11 +45,7 @@ func (f *filters) add(place string, s filterSpec) error {
 	if _, ok := f.made[key]; ok {
 		return nil
 	}
-	t, ok := f.types[key.url]
-	if !ok {
-		return fmt.Errorf("filter %s: no implementation of %q", s.name, key.url)
-	}
-	made, err := t.New(&anypb.Any{TypeUrl: key.url, Value: s.config.GetValue()})
+	made, err := f.make(&anypb.Any{TypeUrl: key.url, Value: s.config.GetValue()})
 	if err != nil {
 		return fmt.Errorf("filter %s: %w", s.name, err)
 	}
@@ -53,9 +53,22 @@ func (f *filters) add(place string, s filterSpec) error {
 	return nil
 }
 
+func (f *filters) make(config *anypb.Any) (link, error) {
+	if config.GetTypeUrl() == wasmURL {
+		p, err := f.load(config)
+		return link{plugin: p}, err
+	}
+	t, ok := f.types[config.GetTypeUrl()]
+	if !ok {
+		return link{}, fmt.Errorf("no implementation of %q", config.GetTypeUrl())
+	}
+	made, err := t.New(config)
+	return link{filter: made}, err
+}
+
 // prune lets go of the filters that the configuration no longer names.
 func (f *filters) prune(c *config) {
-	named := map[filterKey]function.Filter{}
+	named := map[filterKey]link{}
 	keep := func(place string, s filterSpec) {
 		if made, ok := f.made[keyOf(place, s)]; ok {
 			named[keyOf(place, s)] = made
@@ -73,7 +86,21 @@ func (f *filters) prune(c *config) {
 			}
 		}
 	}
+	for key, l := range f.made {
+		if _, ok := named[key]; !ok && l.plugin != nil {
+			l.plugin.Close()
+		}
+	}
 	f.made = named
+}
+
+// close ends the plugins.
+func (f *filters) close() {
+	for _, l := range f.made {
+		if l.plugin != nil {
+			l.plugin.Close()
+		}
+	}
 }
 
 // config is the resources as they were accepted, not yet put together.
@@ -123,7 +150,7 @@ func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, m
 		clusters[name] = c.cluster(p, name, old[name])
 		addrs = append(addrs, c.members[name]...)
 	}
-	t := &table{exact: map[string]*host{}}
+	t := &table{exact: map[string]*host{}, clusters: clusters}
 	for _, s := range c.listener.filters {
 		t.chain = append(t.chain, f.made[keyOf(chainPlace, s)])
 	}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/internal/http1"
 )
 
@@ -25,6 +24,12 @@ type conn struct {
 	x     exchange
 	out   []byte
 	stats stats
+
+	visits   []visit // plugins at work on this exchange
+	body     []byte  // taken in for plugins to see
+	content  []byte  // what they made of it; theirs, until they have left
+	gathered bool    // the request's body has been taken in, whole
+
 	probe *probe
 	head  bool // the method is HEAD; req's own slices end with its body
 
@@ -70,6 +75,14 @@ func (c *conn) serve() {
 
 // one serves one request and reports whether another may follow.
 func (c *conn) one() bool {
+	next := c.exchange()
+	if len(c.visits) > 0 {
+		c.leave()
+	}
+	return next
+}
+
+func (c *conn) exchange() bool {
 	c.mark(resting)
 	if c.in.r == c.in.w {
 		if c.p.ending.Load() || c.in.fill() != nil {
@@ -93,9 +106,10 @@ func (c *conn) one() bool {
 		chain = rt.chain
 	}
 	c.x.begin(&c.req)
+	c.gathered = false
 	switch ok := c.filter(chain); {
 	case c.x.unfit:
-		return c.reply(http.StatusInternalServerError, "a filter set a header that cannot be sent")
+		return c.reply(http.StatusInternalServerError, unfitHeader)
 	case !ok:
 		return c.reply(c.x.status, c.x.body)
 	case rt == nil:
@@ -116,9 +130,11 @@ func (c *conn) readHead() (int, error) {
 	return c.in.head()
 }
 
-func (c *conn) filter(chain []function.Filter) bool {
-	for _, f := range chain {
-		if !f.Handle(&c.x) {
+const unfitHeader = "a filter set a header that cannot be sent"
+
+func (c *conn) filter(chain []link) bool {
+	for _, l := range chain {
+		if !c.pass(l) {
 			if c.x.status == 0 {
 				c.x.status = http.StatusInternalServerError
 			}

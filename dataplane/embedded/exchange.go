@@ -1,20 +1,28 @@
 package embedded
 
-import "github.com/taremesh/tare/internal/http1"
+import (
+	"net"
+
+	"github.com/taremesh/tare/internal/http1"
+)
 
 // exchange is a request as filters see it. One belongs to each connection and
 // is used again for every request.
 type exchange struct {
+	tcp     *net.TCPConn
 	req     *http1.Request
-	scratch []byte // what filters set
+	res     *http1.Response // nil until there is one
+	scratch []byte          // what filters set
 	added   []http1.Field
 	status  int // of the reply; 0 when there is none
 	body    string
 	unfit   bool // a filter set what cannot stand in a head
+
+	request, response fields // as plugins see them
 }
 
 func (x *exchange) begin(req *http1.Request) {
-	x.req = req
+	x.req, x.res = req, nil
 	x.scratch, x.added = x.scratch[:0], x.added[:0]
 	x.status, x.body, x.unfit = 0, "", false
 }
@@ -48,6 +56,13 @@ func (x *exchange) AddResponseHeader(name string, value []byte) {
 }
 
 func (x *exchange) Reply(status int, body string) { x.status, x.body = status, body }
+
+// keep copies a value into the scratch memory.
+func (x *exchange) keep(value []byte) []byte {
+	start := len(x.scratch)
+	x.scratch = append(x.scratch, value...)
+	return x.scratch[start:len(x.scratch):len(x.scratch)]
+}
 
 // field copies a field into the scratch memory. One that would break the
 // head, as a claim with a line end in it would, spoils the request.

@@ -35,6 +35,9 @@ func (c *conn) forward(to *cluster) bool {
 	if e == nil {
 		return c.reply(http.StatusServiceUnavailable, noUpstream)
 	}
+	if c.gathered {
+		c.req.SetLength(int64(len(c.content)))
+	}
 	c.out = c.req.Append(c.out[:0])
 	whole := c.takeBody()
 	method := http1.OtherMethod
@@ -90,6 +93,10 @@ func (c *conn) rested(e *endpoint, again bool) *upstream {
 // takeBody moves a body that has come with its head behind it, so that both go
 // out in one write, and reports whether that is all of it.
 func (c *conn) takeBody() bool {
+	if c.gathered {
+		c.out = append(c.out, c.content...)
+		c.req.Length = 0
+	}
 	if c.req.Length == 0 {
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/taremesh/tare/dataplane/dataplanetest"
 	"github.com/taremesh/tare/dataplane/embedded"
 	"github.com/taremesh/tare/dataplane/xds"
+	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/internal/process"
 )
 
@@ -73,4 +74,14 @@ func newPlane(t testing.TB) *embedded.Plane {
 
 func TestConformance(t *testing.T) {
 	dataplanetest.Run(t, newPlane(t))
+}
+
+// A module that does nothing changes nothing, though every head and every body
+// goes through it.
+func TestConformanceThroughAModule(t *testing.T) {
+	filter, err := xds.WasmFilter("noop", noop.Function().Wasm.Module, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dataplanetest.RunThrough(t, newPlane(t), filter)
 }

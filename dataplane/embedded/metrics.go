@@ -14,6 +14,7 @@ type stats struct {
 	requests, malformed, aborted, timeouts atomic.Uint64
 	connects, connectFails, retries        atomic.Uint64
 	upstreamBad, upstreamResets            atomic.Uint64
+	pluginFailures                         atomic.Uint64
 	class1, class2, class3, class4, class5 atomic.Uint64
 }
 
@@ -47,6 +48,7 @@ var metrics = []metric{
 	{"tare_responses_total", `{class="other"}`, "", func(s *stats) *atomic.Uint64 { return &s.class1 }},
 	{"tare_malformed_requests_total", "", "Requests refused as malformed or ambiguous.", func(s *stats) *atomic.Uint64 { return &s.malformed }},
 	{"tare_aborted_requests_total", "", "Requests whose client or upstream went away in the middle.", func(s *stats) *atomic.Uint64 { return &s.aborted }},
+	{"tare_plugin_failures_total", "", "Requests that a proxy-wasm plugin failed.", func(s *stats) *atomic.Uint64 { return &s.pluginFailures }},
 	{"tare_upstream_connects_total", "", "Connections opened to upstreams.", func(s *stats) *atomic.Uint64 { return &s.connects }},
 	{"tare_upstream_connect_failures_total", "", "Connections to upstreams that failed.", func(s *stats) *atomic.Uint64 { return &s.connectFails }},
 	{"tare_upstream_retries_total", "", "Requests sent again because a resting connection had ended.", func(s *stats) *atomic.Uint64 { return &s.retries }},

@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,8 @@ type proxy struct {
 	endpoints map[string]*endpoint // by address
 	ended     stats
 	swept     bool // the sweeper runs
+
+	caller *http.Transport // of plugins' own requests
 }
 
 func newProxy(l limits) *proxy {
@@ -33,6 +36,7 @@ func newProxy(l limits) *proxy {
 		done:      make(chan struct{}),
 		conns:     map[*conn]struct{}{},
 		endpoints: map[string]*endpoint{},
+		caller:    &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: maxIdle},
 	}
 }
 
@@ -82,7 +86,7 @@ func (p *proxy) accept(l net.Listener) {
 
 // adopt starts a connection.
 func (p *proxy) adopt(tcp *net.TCPConn) {
-	c := &conn{p: p, in: reader{src: tcp}, probe: newProbe(tcp)}
+	c := &conn{p: p, in: reader{src: tcp}, probe: newProbe(tcp), x: exchange{tcp: tcp}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ending.Load() {
@@ -129,6 +133,7 @@ func (p *proxy) close() {
 	close(p.done)
 	p.tasks.Wait()
 	left.Stop()
+	p.caller.CloseIdleConnections()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.endpoints {

@@ -33,8 +33,11 @@ func run(t testing.TB, l limits, chain []function.Filter, addrs ...string) (*pro
 	for _, a := range addrs {
 		c.endpoints = append(c.endpoints, p.endpoint(a))
 	}
-	all := &host{routes: []route{{path: "/", cluster: c, chain: chain}}}
-	p.use(&table{any: all, chain: chain}, addrs)
+	var links []link
+	for _, f := range chain {
+		links = append(links, link{filter: f})
+	}
+	p.use(&table{any: &host{routes: []route{{path: "/", cluster: c, chain: links}}}, chain: links}, addrs)
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -37,10 +37,6 @@ type Options struct {
 // seconds to finish. It sets GOMAXPROCS of the process, which is meant to do
 // nothing else.
 func Serve(ctx context.Context, o Options) error {
-	made, err := newFilters(o.Types)
-	if err != nil {
-		return fmt.Errorf("serve proxy %s: %w", o.Node, err)
-	}
 	client, err := grpc.NewClient("passthrough:///"+o.XDS,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
@@ -51,6 +47,11 @@ func Serve(ctx context.Context, o Options) error {
 	runtime.GOMAXPROCS(max(o.Workers, 1))
 	p := newProxy(envoyLimits)
 	defer p.close()
+	made, err := newFilters(o.Types, p)
+	if err != nil {
+		return fmt.Errorf("serve proxy %s: %w", o.Node, err)
+	}
+	defer made.close()
 	admin, stop, err := p.administer(o.Admin)
 	if err != nil {
 		return fmt.Errorf("serve proxy %s: %w", o.Node, err)

@@ -4,16 +4,16 @@ import (
 	"bytes"
 	"strings"
 	"sync/atomic"
-
-	"github.com/taremesh/tare/function"
 )
 
 // table is a whole configuration, immutable but for the turns of its clusters.
 // Every request looks at one table from its beginning to its end.
 type table struct {
-	chain []function.Filter // where no route matches
+	chain []link // where no route matches
 	exact map[string]*host
 	any   *host
+	// clusters is what plugins may call, by name.
+	clusters map[string]*cluster
 }
 
 type host struct{ routes []route }
@@ -22,7 +22,7 @@ type route struct {
 	path    string
 	exact   bool
 	cluster *cluster
-	chain   []function.Filter
+	chain   []link
 }
 
 // cluster is endpoints that take turns.

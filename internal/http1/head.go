@@ -284,6 +284,29 @@ func (h *Head) Remove(name string) {
 // Add appends a field. The slices are kept.
 func (h *Head) Add(name, value []byte) { h.Fields = append(h.Fields, Field{name, value}) }
 
+// SetLength says how long the body is that will be sent, instead of how long
+// the one was that came.
+func (h *Head) SetLength(n int64) { h.Length, h.lengths, h.encodings = n, 1, 0 }
+
+// ownFields copies the fields behind b.
+func (h *Head) ownFields(b []byte) []byte {
+	for i := range h.Fields {
+		f := &h.Fields[i]
+		if len(f.Name) > 0 {
+			b, f.Name = keep(b, f.Name)
+			b, f.Value = keep(b, f.Value)
+		}
+	}
+	return b
+}
+
+// keep appends a copy of s to b and returns both.
+func keep(b, s []byte) (all, kept []byte) {
+	n := len(b)
+	b = append(b, s...)
+	return b, b[n:len(b):len(b)]
+}
+
 // AppendFields writes the fields that were not removed.
 func (h *Head) AppendFields(b []byte) []byte {
 	for i := range h.Fields {

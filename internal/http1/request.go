@@ -168,6 +168,39 @@ func validHost(h []byte) bool {
 	return true
 }
 
+// SetTarget replaces the target by another in origin form, which is kept, and
+// reports whether it is one.
+func (r *Request) SetTarget(t []byte) bool {
+	if len(t) == 0 || t[0] != '/' || !all(t, isTarget) {
+		return false
+	}
+	r.Target, r.Path = t, t
+	if i := bytes.IndexByte(t, '?'); i >= 0 {
+		r.Path = t[:i]
+	}
+	return true
+}
+
+// SetHost replaces the host, which is kept, and reports whether it is one.
+func (r *Request) SetHost(h []byte) bool {
+	if !validHost(h) {
+		return false
+	}
+	r.Host = h
+	return true
+}
+
+// Own copies all that the head points to behind b, so that the buffer that it
+// was parsed from may be used again.
+func (r *Request) Own(b []byte) []byte {
+	b, r.Method = keep(b, r.Method)
+	b, r.Host = keep(b, r.Host)
+	path := len(r.Path)
+	b, r.Target = keep(b, r.Target)
+	r.Path = r.Target[:path]
+	return r.ownFields(b)
+}
+
 // Append writes the head for the next hop: HTTP/1.1, and always a connection
 // that is kept.
 func (r *Request) Append(b []byte) []byte {

@@ -109,6 +109,13 @@ func (r *Response) line(line []byte) error {
 	return nil
 }
 
+// Own copies all that the head points to behind b, so that the buffer that it
+// was parsed from may be used again.
+func (r *Response) Own(b []byte) []byte {
+	b, r.Reason = keep(b, r.Reason)
+	return r.ownFields(b)
+}
+
 // AppendStatus writes the status line and the fields for the next hop, without
 // framing and without the empty line.
 func (r *Response) AppendStatus(b []byte) []byte {

@@ -1,0 +1,155 @@
+package embedded
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/taremesh/tare/dataplane/proxywasm"
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/http1"
+)
+
+// link is one place of a chain: a filter written in Go, or a plugin.
+type link struct {
+	filter function.Filter
+	plugin *proxywasm.Plugin
+}
+
+// visit is a plugin at work on the exchange of a connection.
+type visit struct {
+	plugin *proxywasm.Plugin
+	stream *proxywasm.Stream
+}
+
+const bodyTooLarge = "Payload Too Large"
+
+// pass takes the request through one place of the chain and reports whether it
+// goes on.
+func (c *conn) pass(l link) bool {
+	if l.plugin == nil {
+		return l.filter.Handle(&c.x)
+	}
+	s, err := l.plugin.Stream(&c.x)
+	if err != nil {
+		c.stats.pluginFailures.Add(1)
+		c.x.Reply(http.StatusServiceUnavailable, "")
+		return false
+	}
+	c.visits = append(c.visits, visit{l.plugin, s})
+	body := c.req.Length != 0 || c.gathered
+	action := s.RequestHeaders(!body)
+	if c.answered(s) {
+		return false
+	}
+	if body && l.plugin.Sees(proxywasm.OnRequestBody) {
+		if !c.gather() {
+			return false
+		}
+		c.content, action = s.RequestBody(c.content, true)
+		if c.answered(s) {
+			return false
+		}
+	}
+	if action == proxywasm.Continue {
+		return true
+	}
+	if !c.await(s) {
+		return false
+	}
+	if c.gathered {
+		c.content = s.HeldRequest()
+	}
+	return true
+}
+
+// answered reports whether the plugin has failed or has answered the request
+// itself, and makes its answer the exchange's.
+func (c *conn) answered(s *proxywasm.Stream) bool {
+	if s.Err() != nil {
+		c.stats.pluginFailures.Add(1)
+		c.x.Reply(http.StatusServiceUnavailable, "")
+		return true
+	}
+	r := s.Reply()
+	if r == nil {
+		return false
+	}
+	for _, h := range r.Headers {
+		if name := []byte(h.Name); !http1.Framing(name) {
+			c.x.AddResponseHeader(h.Name, []byte(h.Value))
+		}
+	}
+	c.x.Reply(r.Status, string(r.Body))
+	return true
+}
+
+// await waits until a plugin that paused goes on, and reports whether it did.
+func (c *conn) await(s *proxywasm.Stream) bool {
+	c.mark(streaming)
+	ctx, cancel := context.WithTimeout(context.Background(), c.p.limits.waiting)
+	defer cancel()
+	err := s.Wait(ctx)
+	if c.answered(s) {
+		return false
+	}
+	if err != nil {
+		c.stats.timeouts.Add(1)
+		c.x.Reply(http.StatusGatewayTimeout, upstreamSlow)
+		return false
+	}
+	return true
+}
+
+// gather reads the whole body of the request, which plugins see in one piece.
+func (c *conn) gather() bool {
+	if c.gathered {
+		return true
+	}
+	c.x.scratch = c.req.Own(c.x.scratch)
+	c.body = c.body[:0]
+	if c.req.Continue && c.in.r == c.in.w {
+		if c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n")) != nil {
+			return false
+		}
+	}
+	c.mark(reading)
+	if c.req.Length > mostGathered {
+		return c.refuseBody(http.StatusRequestEntityTooLarge, bodyTooLarge)
+	}
+	for in := (intake{in: &c.in, length: c.req.Length}); !in.done(); c.progress() {
+		var err error
+		if c.body, err = in.next(c.body); err != nil {
+			return c.refuseBody(http.StatusBadRequest, err.Error())
+		}
+		if len(c.body) > mostGathered {
+			return c.refuseBody(http.StatusRequestEntityTooLarge, bodyTooLarge)
+		}
+	}
+	c.gathered, c.content = true, c.body
+	c.req.SetLength(0) // nothing of it is left to be read
+	return true
+}
+
+// refuseBody answers a request whose body cannot be taken in.
+func (c *conn) refuseBody(status int, why string) bool {
+	c.req.Close = true
+	c.x.Reply(status, why)
+	return false
+}
+
+// mostGathered is the largest body that is held for plugins, Envoy's default.
+const mostGathered = 1 << 20
+
+// leave ends what the plugins had to do with the exchange.
+func (c *conn) leave() {
+	for _, v := range slices.Backward(c.visits) {
+		v.stream.End()
+	}
+	clear(c.visits)
+	c.visits = c.visits[:0]
+	c.content = nil
+	if cap(c.body) > bodyBuffer {
+		c.body = nil
+	}
+}

@@ -1,0 +1,256 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/taremesh/tare/dataplane/proxywasm"
+	"github.com/taremesh/tare/internal/http1"
+)
+
+// errReplaced says that a plugin put an answer of its own, or of its failure,
+// in the place of a response of which nothing was written.
+var errReplaced = errors.New("the response was replaced")
+
+// relayThrough takes the response whose head has been read through the
+// plugins, the last of the chain first, and writes what becomes of it.
+func (c *conn) relayThrough(u *upstream, sent chan error) bool {
+	c.mark(streaming)
+	c.x.res = &c.res
+	if c.res.Length == 0 || !c.sees(proxywasm.OnResponseBody) {
+		return c.relayHeadThrough(u, sent)
+	}
+	return c.relayBodyThrough(u, sent)
+}
+
+// sees reports whether any plugin of the request has the hook.
+func (c *conn) sees(h proxywasm.Hook) bool {
+	return slices.ContainsFunc(c.visits, func(v visit) bool { return v.plugin.Sees(h) })
+}
+
+// relayHeadThrough is for responses whose body no plugin looks at.
+func (c *conn) relayHeadThrough(u *upstream, sent chan error) bool {
+	end := c.res.Length == 0
+	for _, v := range slices.Backward(c.visits) {
+		action := v.stream.ResponseHeaders(end)
+		if c.answered(v.stream) || action == proxywasm.Pause && !c.await(v.stream) {
+			return c.replace(u, sent)
+		}
+	}
+	if c.x.unfit {
+		c.x.Reply(http.StatusInternalServerError, unfitHeader)
+		return c.replace(u, sent)
+	}
+	return c.relayPlain(u, sent)
+}
+
+// replace answers in the place of a response whose body may not have been read.
+func (c *conn) replace(u *upstream, sent chan error) bool {
+	clean := c.res.Length == 0 && !c.res.Close && u.r == u.w
+	err := c.settle(u, sent, clean)
+	return c.fail(err == nil && (sent == nil || clean), c.x.status, c.x.body)
+}
+
+// relayBodyThrough is for responses whose body some plugin looks at: in one
+// piece when it is short, else as it comes.
+func (c *conn) relayBodyThrough(u *upstream, sent chan error) bool {
+	c.x.scratch = c.res.Own(c.x.scratch)
+	w := &outflow{conn: c, u: u, in: intake{in: &u.reader, length: c.res.Length}}
+	err := w.run()
+	last := c.req.Close || c.p.ending.Load() || w.untilEnd
+	clean := err == nil && w.in.done() && !w.in.ended && !c.res.Close && u.r == u.w
+	if errors.Is(err, errReplaced) {
+		return c.replaceRead(u, sent, w.in.done())
+	}
+	if c.settle(u, sent, clean) != nil {
+		last = true
+	}
+	if errors.Is(err, errUnwritten) {
+		c.stats.upstreamBad.Add(1)
+		return c.fail(sent == nil, http.StatusBadGateway, upstreamBad)
+	}
+	c.stats.answered(c.res.Status)
+	if err != nil {
+		c.stats.aborted.Add(1)
+		// The client must not take what it has for the whole; it may be gone
+		// already, so that this may fail.
+		_ = c.in.src.SetLinger(0)
+		return false
+	}
+	return !last
+}
+
+// replaceRead is replace after some of the body has been read.
+func (c *conn) replaceRead(u *upstream, sent chan error, read bool) bool {
+	clean := read && !c.res.Close && u.r == u.w
+	err := c.settle(u, sent, clean)
+	return c.fail(err == nil && (sent == nil || clean), c.x.status, c.x.body)
+}
+
+// outflow is a response on its way through the plugins of its request.
+type outflow struct {
+	*conn
+	u        *upstream
+	in       intake
+	held     bool // a plugin holds the head until it has seen the body
+	untilEnd bool // to an old client the body ends with the connection
+	written  bool
+}
+
+// wholeAtOnce is the largest body that is read to its end before plugins see it.
+const wholeAtOnce = bodyBuffer
+
+func (w *outflow) run() error {
+	if w.in.length > 0 && w.in.length <= wholeAtOnce {
+		if err := w.read(wholeAtOnce); err != nil {
+			return err
+		}
+	} else {
+		w.body = w.body[:0]
+	}
+	if err := w.heads(); err != nil {
+		return err
+	}
+	if w.held {
+		if err := w.read(mostGathered); err != nil {
+			return err
+		}
+	}
+	if w.in.done() {
+		return w.whole()
+	}
+	return w.pieces()
+}
+
+// read takes in the whole body, of at most so many bytes.
+func (w *outflow) read(most int) error {
+	w.body = w.body[:0]
+	w.u.grow(bodyBuffer)
+	for !w.in.done() {
+		var err error
+		if w.body, err = w.in.next(w.body); err != nil {
+			return fmt.Errorf("%w: %w", errUnwritten, err)
+		}
+		if len(w.body) > most {
+			return fmt.Errorf("%w: a plugin holds a response of more than %d bytes", errUnwritten, most)
+		}
+		w.mark(streaming)
+	}
+	return nil
+}
+
+// heads shows the head to every plugin.
+func (w *outflow) heads() error {
+	for _, v := range slices.Backward(w.visits) {
+		action := v.stream.ResponseHeaders(false)
+		if w.answered(v.stream) {
+			return errReplaced
+		}
+		if action == proxywasm.Continue {
+			continue
+		}
+		if v.plugin.Sees(proxywasm.OnResponseBody) {
+			w.held = true
+		} else if !w.await(v.stream) {
+			return errReplaced
+		}
+	}
+	return w.fit()
+}
+
+// fit refuses a head that a plugin has spoilt.
+func (w *outflow) fit() error {
+	if !w.x.unfit {
+		return nil
+	}
+	w.x.Reply(http.StatusInternalServerError, unfitHeader)
+	return errReplaced
+}
+
+// whole hands the body on in one piece.
+func (w *outflow) whole() error {
+	body := w.body
+	for _, v := range slices.Backward(w.visits) {
+		if !v.plugin.Sees(proxywasm.OnResponseBody) {
+			continue
+		}
+		var action proxywasm.Action
+		body, action = v.stream.ResponseBody(body, true)
+		if w.answered(v.stream) {
+			return errReplaced
+		}
+		if action == proxywasm.Continue {
+			continue
+		}
+		if !w.await(v.stream) {
+			return errReplaced
+		}
+		body = v.stream.HeldResponse()
+	}
+	if err := w.fit(); err != nil {
+		return err
+	}
+	w.out = http1.AppendFraming(w.res.AppendStatus(w.out[:0]), int64(len(body)))
+	w.out = append(w.appendOwn(w.out, w.req.Close || w.p.ending.Load()), body...)
+	return w.write(w.out)
+}
+
+// pieces hands the body on as it comes. Its length is not known any more,
+// since a plugin may change it.
+func (w *outflow) pieces() error {
+	w.untilEnd = w.req.Old()
+	w.out = w.res.AppendStatus(w.out[:0])
+	if !w.untilEnd {
+		w.out = http1.AppendFraming(w.out, http1.Chunked)
+	}
+	w.out = w.appendOwn(w.out, w.untilEnd || w.req.Close || w.p.ending.Load())
+	w.u.grow(bodyBuffer)
+	for !w.in.done() {
+		var err error
+		if w.body, err = w.in.next(w.body[:0]); err != nil {
+			return err
+		}
+		if err := w.piece(w.in.done()); err != nil {
+			return err
+		}
+		w.mark(streaming)
+	}
+	return nil
+}
+
+// piece takes the next piece of the body through every plugin and writes it.
+func (w *outflow) piece(end bool) error {
+	b := w.body
+	for _, v := range slices.Backward(w.visits) {
+		if !v.plugin.Sees(proxywasm.OnResponseBody) {
+			continue
+		}
+		var action proxywasm.Action
+		b, action = v.stream.ResponseBody(b, end)
+		if err := v.stream.Err(); err != nil {
+			w.stats.pluginFailures.Add(1)
+			return err
+		}
+		if action == proxywasm.Continue || !end {
+			continue
+		}
+		if !w.await(v.stream) {
+			return errors.New("a plugin never let the end of the body go on")
+		}
+		b = v.stream.HeldResponse()
+	}
+	switch {
+	case w.untilEnd:
+		w.out = append(w.out, b...)
+	case len(b) > 0:
+		w.out = http1.AppendChunk(w.out, b)
+	}
+	if end && !w.untilEnd {
+		w.out = append(w.out, http1.LastChunk...)
+	}
+	err := w.write(w.out)
+	w.out = w.out[:0]
+	return err
+}
