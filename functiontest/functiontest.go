@@ -1,12 +1,13 @@
-// Package functiontest holds every Go form of a function against its judge.
+// Package functiontest holds every form of a function against its judge.
 //
-// Run sends the same traffic through each form: callers in turn in simulated
-// time (testing/synctest), where every decision has an exact time, and callers
-// at once in real time, where it has an interval. What was seen goes to the
-// function's own Judge. The package's tests do the same to mutants, each of
+// Run sends the same traffic through each form that is written in Go: callers
+// in turn in simulated time (testing/synctest), where every decision has an
+// exact time, and callers at once in real time, where it has an interval. What
+// was seen goes to the function's own Judge. At makes forms of what runs in a
+// proxy, to be tried live. The package's tests do the same to mutants, each of
 // which the judge must catch.
 //
-// It knows neither what a function means nor forms that are not written in Go.
+// It does not know what a function means.
 package functiontest
 
 import (
@@ -57,6 +58,23 @@ func Run(t *testing.T, fn function.Function, w Traffic) {
 // traffic that it objects to.
 func Faults(t *testing.T, fn function.Function, form Form, w Traffic) []error {
 	t.Helper()
+	tr := trial{t, fn, form, w, w.Spec(t, fn)}
+	var faults []error
+	synctest.Test(t, func(*testing.T) { faults = append(faults, tr.run("in turn", inTurn)...) })
+	return append(faults, tr.run("at once", atOnce)...)
+}
+
+// FaultsLive is Faults for a form that runs in processes of its own, which
+// know no simulated time: callers in turn and callers at once, both in real time.
+func FaultsLive(t *testing.T, fn function.Function, form Form, w Traffic) []error {
+	t.Helper()
+	tr := trial{t, fn, form, w, w.Spec(t, fn)}
+	return append(tr.run("in turn", inTurn), tr.run("at once", atOnce)...)
+}
+
+// Spec is the function's parameters, decoded.
+func (w Traffic) Spec(t *testing.T, fn function.Function) function.Spec {
+	t.Helper()
 	params, err := study.JSONParams(fn.Name, []byte(w.Params))
 	if err != nil {
 		t.Fatal(err)
@@ -65,23 +83,33 @@ func Faults(t *testing.T, fn function.Function, form Form, w Traffic) []error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var faults []error
-	run := func(kind string, send func(*Instance, Traffic) []function.Observation) {
-		i, err := form.Make(fn, spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen := send(i, w)
-		if err := both(seen); err != nil {
-			t.Logf("%s: %v", kind, err)
-		}
-		if err := fn.Judge(spec, function.Evidence{Observations: seen, Served: i.Served()}); err != nil {
-			faults = append(faults, fmt.Errorf("%s, %s: %w", form.Name, kind, err))
-		}
+	return spec
+}
+
+// trial is one form before its judge.
+type trial struct {
+	t    *testing.T
+	fn   function.Function
+	form Form
+	w    Traffic
+	spec function.Spec
+}
+
+// run sends one kind of traffic through a fresh instance.
+func (tr trial) run(kind string, send func(*Instance, Traffic) []function.Observation) []error {
+	tr.t.Helper()
+	i, err := tr.form.Make(tr.fn, tr.spec)
+	if err != nil {
+		tr.t.Fatal(err)
 	}
-	synctest.Test(t, func(*testing.T) { run("in turn", inTurn) })
-	run("at once", atOnce)
-	return faults
+	seen := send(i, tr.w)
+	if err := both(seen); err != nil {
+		tr.t.Logf("%s: %v", kind, err)
+	}
+	if err := tr.fn.Judge(tr.spec, function.Evidence{Observations: seen, Served: i.Served()}); err != nil {
+		return []error{fmt.Errorf("%s, %s: %w", tr.form.Name, kind, err)}
+	}
+	return nil
 }
 
 // both says so when the traffic tried only one outcome.
@@ -101,8 +129,10 @@ func both(seen []function.Observation) error {
 func inTurn(i *Instance, w Traffic) (seen []function.Observation) {
 	start := time.Now()
 	send := func(path string, c function.Caller) {
-		at := time.Since(start)
-		seen = append(seen, function.Observation{Earliest: at, Latest: at, Path: path, Caller: c, Outcome: i.Do(path, c)})
+		o := function.Observation{Path: path, Caller: c, Earliest: time.Since(start)}
+		o.Outcome = i.Do(path, c)
+		o.Latest = time.Since(start)
+		seen = append(seen, o)
 	}
 	r := rand.New(rand.NewPCG(w.Seed, 1))
 	for range w.Rounds {
@@ -110,7 +140,7 @@ func inTurn(i *Instance, w Traffic) (seen []function.Observation) {
 			send(w.Path, c)
 		}
 		send(w.Free, w.Callers[0])
-		<-time.After(time.Duration(r.Int64N(int64(w.Pause)))) // simulated
+		<-time.After(time.Duration(r.Int64N(int64(w.Pause)))) // of simulated time, or short
 	}
 	for _, c := range w.Pressed {
 		for range w.Burst {

@@ -1,0 +1,113 @@
+package functiontest_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/taremesh/tare/catalog"
+	"github.com/taremesh/tare/cli"
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/ratelimit"
+	"github.com/taremesh/tare/functiontest"
+	"github.com/taremesh/tare/placement"
+	"github.com/taremesh/tare/study"
+)
+
+// The test binary is tare when it is started as a proxy.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "proxy" {
+		os.Exit(cli.Main(cli.State{Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
+	os.Exit(m.Run())
+}
+
+// live is traffic for real time: small buckets that are emptied and refill
+// meanwhile, and large ones that only many workers at once can overdraw.
+func live() functiontest.Traffic {
+	w := functiontest.Traffic{
+		Params: `{"limits": {"Personal": "10/min", "Team": "100/min", "Quick": "50/s"}}`,
+		Path:   "/pull", Free: "/auth", Burst: 400, Rounds: 13, Pause: 5 * time.Millisecond, Seed: 3,
+	}
+	for i := range 40 {
+		w.Callers = append(w.Callers, function.Caller{User: fmt.Sprint("user-", i), Subscription: []string{"Personal", "Quick", "Team", "unlisted"}[i%4]})
+	}
+	w.Pressed = []function.Caller{
+		{User: "user-0", Subscription: "Team"}, {User: "fresh", Subscription: "Personal"},
+		{User: "user-1", Subscription: "Quick"}, {User: "user-2", Subscription: "Team"},
+	}
+	return w
+}
+
+// inProxies are the forms of the rate limit that run in a proxy, on every data
+// plane there is.
+func inProxies(t *testing.T, workers int) []functiontest.At {
+	t.Helper()
+	b, err := catalog.NewBench("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	var all []functiontest.At
+	for _, plane := range b.DataPlanes.All() {
+		for _, p := range placement.All() {
+			if p.At(study.SiteServer) && p.Has(ratelimit.Function()) {
+				all = append(all, functiontest.At{Plane: plane, Placement: p, Workers: workers})
+			}
+		}
+	}
+	return all
+}
+
+// TestRateLimitInProxies: every form on every plane, with two workers that
+// draw from the same buckets.
+func TestRateLimitInProxies(t *testing.T) {
+	for _, at := range inProxies(t, 2) {
+		form := at.Form(t)
+		t.Run(form.Name, func(t *testing.T) {
+			for _, err := range functiontest.FaultsLive(t, ratelimit.Function(), at.Form(t), live()) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// mutants are forms that are told something else than their judge.
+var mutants = []struct {
+	name, params string
+	only         study.Form // empty: every form
+}{
+	{"one more", `{"limits": {"Personal": "11/min", "Team": "100/min", "Quick": "50/s"}}`, ""},
+	{"one less", `{"limits": {"Personal": "9/min", "Team": "100/min", "Quick": "50/s"}}`, ""},
+	{"refills too slowly", `{"limits": {"Personal": "10/min", "Team": "100/min", "Quick": "50/min"}}`, ""},
+	{"swaps subscriptions", `{"limits": {"Personal": "100/min", "Team": "10/min", "Quick": "50/s"}}`, ""},
+	{"limits another path", `{"limits": {"Personal": "10/min", "Team": "100/min", "Quick": "50/s"}, "paths": ["/push"]}`, ""},
+	{"limits every path", `{"limits": {"Personal": "10/min", "Team": "100/min", "Quick": "50/s"}, "paths": ["/pull", "/auth"]}`, ""},
+	{"limits the unlisted", `{"limits": {"Personal": "10/min", "Team": "100/min", "Quick": "50/s"}, "others": "3/min"}`, ""},
+	{"forgets users", `{"limits": {"Personal": "10/min", "Team": "100/min", "Quick": "50/s"}, "users": 1}`, study.FormNative},
+}
+
+// TestMutantsInProxiesAreCaught: the judge objects to every one of them, in
+// every form and on every plane.
+func TestMutantsInProxiesAreCaught(t *testing.T) {
+	fn := ratelimit.Function()
+	for _, at := range inProxies(t, 1) {
+		for _, m := range mutants {
+			if m.only != "" && m.only != at.Placement.Form {
+				continue
+			}
+			t.Run(at.Form(t).Name+", "+m.name, func(t *testing.T) {
+				other := live()
+				other.Params = m.params
+				told := other.Spec(t, fn)
+				mutant := functiontest.Form{Name: m.name, Make: func(fn function.Function, _ function.Spec) (*functiontest.Instance, error) {
+					return at.Form(t).Make(fn, told)
+				}}
+				if faults := functiontest.FaultsLive(t, fn, mutant, live()); len(faults) == 0 {
+					t.Error("the judge finds nothing")
+				}
+			})
+		}
+	}
+}
