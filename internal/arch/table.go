@@ -83,6 +83,7 @@ var homes = []home{
 	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
 	{"github.com/google/go-cmp", conformancePackages}, // and tests
+	{"github.com/santhosh-tekuri/jsonschema", nil},    // tests only
 	{"github.com/chromedp", nil},                      // tests only
 }
 
