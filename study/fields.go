@@ -32,6 +32,11 @@ func checkFields(file string, n ast.Node, t reflect.Type) error {
 		return checkStruct(file, n, t)
 	case reflect.Map:
 		return eachField(n, func(f *ast.MappingValueNode) error { return checkFields(file, f.Value, t.Elem()) })
+	case reflect.Int:
+		if f, ok := n.(*ast.FloatNode); ok { // the decoder would cut it off
+			at := f.GetToken().Position
+			return &PlaceError{File: file, Line: at.Line, Column: at.Column, Err: fmt.Errorf("%s: want a whole number", f.GetToken().Value)}
+		}
 	case reflect.Slice:
 		list, ok := n.(*ast.SequenceNode)
 		if !ok {
