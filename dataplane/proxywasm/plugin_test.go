@@ -27,3 +27,16 @@ func TestFields(t *testing.T) {
 		t.Errorf("x-copy is %q", got)
 	}
 }
+
+func TestEndless(t *testing.T) {
+	g, _ := newGuest("0_2_1", nil)
+	g.onRequest(Loop(Br(0)), Unreachable)
+	p := load(t, proxywasm.Config{Name: "endless", Module: g.Bytes()})
+	s := stream(t, p, newExchange())
+	if a := s.RequestHeaders(true); a != proxywasm.Pause {
+		t.Errorf("action %d", a)
+	}
+	t.Log(s.Err())
+	s.End()
+	t.Log(p.Stats())
+}

@@ -1,9 +1,10 @@
 package proxywasm
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+
+	"github.com/taremesh/tare/dataplane/proxywasm/meter"
 )
 
 // The import that a metered module calls when it has used up a slice.
@@ -12,17 +13,21 @@ const (
 	meterFunction = "slice_used"
 )
 
-var magic = []byte("\x00asm")
+// mostElements is how many elements a table may have.
+const mostElements = 1 << 17
 
-// prepare checks that bytes may be a module.
+// prepare makes a module that looks up from its work in time.
 func (p *Plugin) prepare(module []byte) ([]byte, error) {
 	switch {
 	case len(module) == 0:
 		return nil, errors.New("the module is empty")
 	case len(module) > p.limits.ModuleBytes:
-		return nil, fmt.Errorf("the module has %d bytes, more than %d", len(module), p.limits.ModuleBytes)
-	case !bytes.HasPrefix(module, magic):
-		return nil, fmt.Errorf("it is no WebAssembly module: it begins with %q", module[:min(len(module), 8)])
+		return nil, fmt.Errorf("the module has %d bytes, more than Limits.ModuleBytes, %d", len(module), p.limits.ModuleBytes)
 	}
-	return module, nil
+	return meter.Rewrite(module, meter.Options{
+		Module:        meterModule,
+		Name:          meterFunction,
+		Count:         slice,
+		TableElements: mostElements,
+	})
 }

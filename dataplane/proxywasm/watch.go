@@ -8,7 +8,7 @@ import (
 const (
 	// slice is how much a guest may do before it is looked at again, in units of
 	// package meter: some tens of microseconds.
-	slice = 100_000
+	slice = 200_000
 	// work is how many bytes host functions may handle before the guest is
 	// looked at, and callWork what a call of one counts beside its bytes.
 	work     = 1 << 18
@@ -48,8 +48,9 @@ func (w *watch) charge(bytes int) {
 // is the engine's way to unwind a guest; the engine recovers it.
 func (w *watch) check() {
 	now := time.Now()
-	if !w.begun {
+	if !w.begun { // a count runs out in calls that are soon over, too
 		w.begun, w.spent, w.rest, w.since = true, 0, patience, now
+		return
 	}
 	w.spent += now.Sub(w.since)
 	switch {

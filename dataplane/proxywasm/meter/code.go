@@ -1,0 +1,239 @@
+package meter
+
+import "encoding/binary"
+
+const (
+	// mostLocals is how many locals a function may have; engines for browsers
+	// have the same limit.
+	mostLocals = 50_000
+	// leaf is what a function without loops and calls may cost without being
+	// counted itself; each call is counted as if it led to one.
+	leaf = 32
+	// heavy is what an instruction counts whose work depends on a size that is
+	// bounded otherwise: by the module, by the limit of tables, by the limit of
+	// memory.
+	heavy = 1000
+	// mostCost keeps a count from running over.
+	mostCost = 1 << 28
+)
+
+// counter is where the added parts of a module are.
+type counter struct {
+	imports uint32 // the index that the added import has; functions from here on move by one
+	global  uint32
+	memory  bool   // whether there is one
+	fill    uint32 // the added functions that fill and copy it
+	copy    uint32
+}
+
+// moved is where a function's index has moved to.
+func (k *counter) moved(f uint32) uint32 {
+	if f >= k.imports {
+		return f + 1
+	}
+	return f
+}
+
+// frame is a block that is open.
+type frame struct {
+	loop  bool
+	patch int    // where the loop's cost is written
+	since uint64 // what had been counted when it began
+}
+
+// function rewrites one function's code.
+type function struct {
+	*counter
+	in     cursor
+	out    []byte
+	local  uint32 // the added local
+	cost   uint64
+	plain  bool // neither loops nor calls
+	frames []frame
+}
+
+// rewrite makes the new body of a function with so many parameters.
+func (k *counter) rewrite(body []byte, params uint32, to []byte) ([]byte, error) {
+	f := function{counter: k, in: cursor{b: body}, plain: true}
+	locals := f.locals(params)
+	f.frames = append(f.frames, frame{})
+	for len(f.frames) > 0 && f.in.err == nil {
+		f.instruction()
+	}
+	if f.in.err == nil && f.in.more() {
+		f.in.fail("there is code behind its end")
+	}
+	if f.in.err != nil {
+		return nil, f.in.err
+	}
+	var head []byte
+	if !f.plain || f.cost > leaf {
+		head = f.charge(nil)
+		patch(head[f.costAt(0):], f.cost)
+	}
+	size := len(locals) + len(head) + len(f.out)
+	to = binary.AppendUvarint(to, uint64(size))
+	return append(append(append(to, locals...), head...), f.out...), nil
+}
+
+// locals copies the declarations of locals and adds one.
+func (f *function) locals(params uint32) []byte {
+	n := f.in.count()
+	start := f.in.at
+	total := uint64(params)
+	for i := uint32(0); i < n && f.in.err == nil; i++ {
+		total += uint64(f.in.u32())
+		f.in.byte()
+		if total > mostLocals {
+			f.in.fail("it has more than %d locals", mostLocals)
+		}
+	}
+	f.local = uint32(total)
+	out := binary.AppendUvarint(nil, uint64(n)+1)
+	out = append(out, f.in.copied(start)...)
+	return append(out, 1, 0x7f)
+}
+
+// charge appends what takes a cost off the count. The cost is written later.
+func (f *function) charge(to []byte) []byte {
+	to = binary.AppendUvarint(append(to, 0x23), uint64(f.global))
+	to = append(to, 0x41, 0x80, 0x80, 0x80, 0x80, 0x00, 0x6b) // i32.const, sub
+	to = binary.AppendUvarint(append(to, 0x22), uint64(f.local))
+	to = binary.AppendUvarint(append(to, 0x24), uint64(f.global))
+	to = binary.AppendUvarint(append(to, 0x20), uint64(f.local))
+	to = append(to, 0x41, 0x00, 0x48, opIf, 0x40) // 0, lt_s, if
+	return f.renew(to)
+}
+
+// renew appends the call of the import and the end of the if that it stands in.
+func (k *counter) renew(to []byte) []byte {
+	to = binary.AppendUvarint(append(to, opCall), uint64(k.imports))
+	to = binary.AppendUvarint(append(to, 0x24), uint64(k.global))
+	return append(to, opEnd)
+}
+
+// costAt is where the cost lies in a charge that begins at a place.
+func (f *function) costAt(place int) int {
+	return place + 1 + len(binary.AppendUvarint(nil, uint64(f.global))) + 1
+}
+
+// patch writes a cost as signed LEB128 of five bytes.
+func patch(at []byte, cost uint64) {
+	v := min(cost, mostCost)
+	for i := range 4 {
+		at[i] = byte(v>>(7*i))&0x7f | 0x80
+	}
+	at[4] = byte(v >> 28)
+}
+
+// instruction rewrites one instruction.
+func (f *function) instruction() {
+	start := f.in.at
+	op := f.in.byte()
+	f.cost++
+	o := table[op]
+	switch {
+	case f.in.err != nil:
+	case o == unknown:
+		f.in.fail("it has %s, which this host does not take", named(op))
+	case o == functionIndex:
+		f.refer(op)
+	case o == extended:
+		f.extended(op, start)
+	default:
+		f.in.skip(o)
+		f.out = append(f.out, f.in.copied(start)...)
+		f.enclose(op)
+	}
+}
+
+// enclose follows what opens and closes blocks, and counts what weighs more.
+func (f *function) enclose(op byte) {
+	switch op {
+	case opBlock, opIf:
+		f.frames = append(f.frames, frame{})
+	case opLoop:
+		f.plain = false
+		f.frames = append(f.frames, frame{true, f.costAt(len(f.out)), f.cost})
+		f.out = f.charge(f.out)
+	case opEnd:
+		last := f.frames[len(f.frames)-1]
+		f.frames = f.frames[:len(f.frames)-1]
+		if last.loop {
+			patch(f.out[last.patch:], f.cost-last.since)
+		}
+	case opIndirect:
+		f.plain = false
+		f.cost += leaf
+	case opMemGrow:
+		f.cost += heavy
+	}
+}
+
+// refer rewrites what names a function.
+func (f *function) refer(op byte) {
+	to := f.moved(f.in.u32())
+	f.out = binary.AppendUvarint(append(f.out, op), uint64(to))
+	if op == opCall {
+		f.plain = false
+		f.cost += leaf
+	}
+}
+
+// extended rewrites an instruction whose opcode has a second part.
+func (f *function) extended(op byte, start int) {
+	second := f.in.u32()
+	spans := miscSpans
+	if op == opVector {
+		spans = vectorSpans
+	}
+	o := find(spans, second)
+	if o == unknown {
+		f.in.fail("it has the unknown instruction 0x%02x %d, which this host does not take", op, second)
+		return
+	}
+	f.in.skip(o)
+	if op == opMisc && f.bulk(second) {
+		return
+	}
+	f.out = append(f.out, f.in.copied(start)...)
+}
+
+// bulk puts a call of an added function in the place of what fills and copies
+// memory; of other instructions it counts what weighs more, and says false.
+func (f *function) bulk(second uint32) bool {
+	if !f.memory {
+		return false // the engine refuses it
+	}
+	var call uint32
+	switch second {
+	case miscMemoryFill:
+		call = f.fill
+	case miscMemoryCopy:
+		call = f.copy
+	case miscMemoryInit, miscTableInit, miscTableCopy, miscTableGrow, miscTableFill:
+		f.cost += heavy
+		return false
+	default:
+		return false
+	}
+	f.plain = false
+	f.cost += leaf
+	f.out = binary.AppendUvarint(append(f.out, opCall), uint64(call))
+	return true
+}
+
+// added is the code of the functions that fill and copy: they count one for 16
+// bytes before they do it. Their parameters are those of the instruction, the
+// third of which is the size.
+func (k *counter) added(instruction ...byte) []byte {
+	body := []byte{1, 1, 0x7f} // one i32 local, number 3
+	body = binary.AppendUvarint(append(body, 0x23), uint64(k.global))
+	body = append(body, 0x20, 2, 0x41, 4, 0x76, 0x6b, 0x22, 3) // minus size shifted right by 4; tee
+	body = binary.AppendUvarint(append(body, 0x24), uint64(k.global))
+	body = append(body, 0x20, 3, 0x41, 0, 0x48, opIf, 0x40)
+	body = k.renew(body)
+	body = append(body, 0x20, 0, 0x20, 1, 0x20, 2)
+	body = append(append(body, instruction...), opEnd)
+	return append(binary.AppendUvarint(nil, uint64(len(body))), body...)
+}
