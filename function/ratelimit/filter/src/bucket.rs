@@ -102,21 +102,25 @@ impl Bucket {
     }
 }
 
-/// Why a write did not happen, or that it did.
+/// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     Yes,
-    Changed, // the value is no longer the one that was read
+    Changed, // no: the value is no longer the one that was read
 }
+
+/// The host has a fault, or no room for another bucket: its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure(pub u32);
 
 /// Where buckets are, and the clock.
 pub trait Host {
     /// The value of a key and the stamp that it must still have when it is
     /// replaced. None: there is none.
-    fn get(&self, key: &[u8]) -> Option<(Vec<u8>, u32)>;
+    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Failure>;
     /// Replaces a value if it still has the stamp. A key that is not there is
     /// made, whatever the stamp.
-    fn set(&self, key: &[u8], value: &[u8], stamp: u32) -> Written;
+    fn set(&self, key: &[u8], value: &[u8], stamp: u32) -> Result<Written, Failure>;
     /// Nanoseconds since 1970.
     fn now(&self) -> u64;
 }
@@ -141,10 +145,10 @@ const TRIES: usize = 1000;
 /// not change in between, and that the decision was right at the instant of
 /// the clock's reading. A refusal writes nothing: whatever others did since
 /// left no more tokens than were seen.
-pub fn take(host: &impl Host, key: &[u8], limit: &Limit) -> Decision {
+pub fn take(host: &impl Host, key: &[u8], limit: &Limit) -> Result<Decision, Failure> {
     let mut level = 0;
     for _ in 0..TRIES {
-        let (found, stamp) = match host.get(key) {
+        let (found, stamp) = match host.get(key)? {
             Some((bytes, stamp)) => (Bucket::read(&bytes, limit), stamp),
             None => (None, ABSENT),
         };
@@ -156,13 +160,13 @@ pub fn take(host: &impl Host, key: &[u8], limit: &Limit) -> Decision {
         if allowed {
             bucket.level -= limit.token;
         } else if !set_back {
-            return Decision::new(limit, false, level);
+            return Ok(Decision::new(limit, false, level));
         }
-        if host.set(key, &bucket.bytes(), stamp) == Written::Yes {
-            return Decision::new(limit, allowed, bucket.level);
+        if host.set(key, &bucket.bytes(), stamp)? == Written::Yes {
+            return Ok(Decision::new(limit, allowed, bucket.level));
         }
     }
-    Decision { allowed: false, ..Decision::new(limit, false, level) }
+    Ok(Decision::new(limit, false, level))
 }
 
 #[cfg(test)]
@@ -184,30 +188,31 @@ mod tests {
         others: Cell<usize>, // draws by others still to come
         limit: Option<Limit>,
         writes: Cell<usize>,
+        room: Cell<usize>, // for so many keys
     }
 
     impl Host for Fake {
-        fn get(&self, key: &[u8]) -> Option<(Vec<u8>, u32)> {
+        fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Failure> {
             let found = self.data.borrow().get(key).cloned();
             if self.others.get() > 0 {
                 self.others.set(self.others.get() - 1);
                 let left = self.others.replace(0);
-                take(self, key, self.limit.as_ref().unwrap());
+                take(self, key, self.limit.as_ref().unwrap())?;
                 self.others.set(left);
             }
-            found
+            Ok(found)
         }
-        fn set(&self, key: &[u8], value: &[u8], stamp: u32) -> Written {
+        fn set(&self, key: &[u8], value: &[u8], stamp: u32) -> Result<Written, Failure> {
             let mut data = self.data.borrow_mut();
-            if let Some((_, now)) = data.get(key) {
-                if stamp != 0 && stamp != *now {
-                    return Written::Changed;
-                }
+            match data.get(key) {
+                Some((_, now)) if stamp != 0 && stamp != *now => return Ok(Written::Changed),
+                None if data.len() == self.room.get() => return Err(Failure(10)),
+                _ => {}
             }
             self.stamps.set(self.stamps.get() + 1);
             self.writes.set(self.writes.get() + 1);
             data.insert(key.to_vec(), (value.to_vec(), self.stamps.get()));
-            Written::Yes
+            Ok(Written::Yes)
         }
         fn now(&self) -> u64 {
             self.at.get()
@@ -216,6 +221,7 @@ mod tests {
 
     fn fake() -> Fake {
         let f = Fake::default();
+        f.room.set(1000);
         f.at.set(1_700_000_000_000_000_000);
         f
     }
@@ -225,7 +231,7 @@ mod tests {
     }
 
     fn allowed(f: &Fake, key: &str, limit: &Limit, n: usize) -> usize {
-        (0..n).filter(|_| take(f, key.as_bytes(), limit).allowed).count()
+        (0..n).filter(|_| take(f, key.as_bytes(), limit).unwrap().allowed).count()
     }
 
     #[test]
@@ -244,10 +250,10 @@ mod tests {
     #[test]
     fn says_what_is_left_and_how_long_to_wait() {
         let (f, limit) = (fake(), Limit::new(3, MINUTE).unwrap());
-        let said: Vec<_> = (0..4).map(|_| take(&f, b"u", &limit)).map(|d| (d.allowed, d.limit, d.remaining, d.next)).collect();
+        let said: Vec<_> = (0..4).map(|_| take(&f, b"u", &limit).unwrap()).map(|d| (d.allowed, d.limit, d.remaining, d.next)).collect();
         assert_eq!(said, [(true, 3, 2, 0), (true, 3, 1, 0), (true, 3, 0, 20 * SECOND), (false, 3, 0, 20 * SECOND)]);
         pass(&f, 7);
-        assert_eq!(take(&f, b"u", &limit).next, 20 * SECOND - 7);
+        assert_eq!(take(&f, b"u", &limit).unwrap().next, 20 * SECOND - 7);
     }
 
     #[test]
@@ -277,8 +283,8 @@ mod tests {
         let mut f = fake();
         f.limit = Some(limit.clone());
         f.others.set(TRIES);
-        assert!(!take(&f, b"u", &limit).allowed);
-        assert!(take(&f, b"u", &limit).allowed);
+        assert!(!take(&f, b"u", &limit).unwrap().allowed);
+        assert!(take(&f, b"u", &limit).unwrap().allowed);
     }
 
     #[test]
@@ -294,12 +300,21 @@ mod tests {
     #[test]
     fn what_is_no_bucket_is_replaced() {
         let (f, limit) = (fake(), Limit::new(2, MINUTE).unwrap());
-        f.set(b"u", b"foreign", 0);
+        f.set(b"u", b"foreign", 0).unwrap();
         assert_eq!(allowed(&f, "u", &limit, 5), 2);
-        f.set(b"v", &Bucket { level: i64::MAX, at: 0 }.bytes(), 0);
+        f.set(b"v", &Bucket { level: i64::MAX, at: 0 }.bytes(), 0).unwrap();
         assert_eq!(allowed(&f, "v", &limit, 5), 2);
-        f.set(b"w", &Bucket { level: i64::MIN, at: u64::MAX }.bytes(), 0);
+        f.set(b"w", &Bucket { level: i64::MIN, at: u64::MAX }.bytes(), 0).unwrap();
         assert_eq!(allowed(&f, "w", &limit, 5), 0);
+    }
+
+    #[test]
+    fn says_that_there_is_no_room() {
+        let (f, limit) = (fake(), Limit::new(2, MINUTE).unwrap());
+        f.room.set(1);
+        assert_eq!(allowed(&f, "u", &limit, 1), 1);
+        assert_eq!(take(&f, b"v", &limit), Err(Failure(10)));
+        assert_eq!(allowed(&f, "u", &limit, 5), 1);
     }
 
     #[test]

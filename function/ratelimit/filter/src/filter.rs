@@ -1,22 +1,28 @@
 //! The filter in the host's hands.
 
-use crate::bucket::{self, Decision, Host, ABSENT};
+use crate::bucket::{self, Decision, Failure, Host, ABSENT};
 use crate::claims::{self, Caller};
 use crate::config::Config;
 use crate::host::{self, Proxy};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
+use std::cell::Cell;
 use std::rc::Rc;
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Warn);
-    proxy_wasm::set_root_context(|_| Box::new(Plugin { config: None }));
+    proxy_wasm::set_root_context(|_| Box::new(Plugin { limiter: None }));
 }}
 
 /// The filter as it is configured.
 struct Plugin {
-    config: Option<Rc<Config>>,
+    limiter: Option<Rc<Limiter>>,
+}
+
+struct Limiter {
+    config: Config,
+    failed: Cell<bool>, // and the log says so
 }
 
 impl Context for Plugin {}
@@ -25,19 +31,19 @@ impl RootContext for Plugin {
     fn on_configure(&mut self, _size: usize) -> bool {
         let text = self.get_plugin_configuration().unwrap_or_default();
         match Config::read(&text).and_then(|c| can_create().map(|_| c)) {
-            Ok(c) => {
-                self.config = Some(Rc::new(c));
+            Ok(config) => {
+                self.limiter = Some(Rc::new(Limiter { config, failed: Cell::new(false) }));
                 true
             }
             Err(e) => {
-                let _ = hostcalls::log(LogLevel::Error, &format!("ratelimit: configuration: {}", e));
+                log(&format!("configuration: {}", e));
                 false
             }
         }
     }
 
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Request { config: self.config.clone(), decision: None }))
+        Some(Box::new(Request { limiter: self.limiter.clone(), decision: None }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -45,20 +51,24 @@ impl RootContext for Plugin {
     }
 }
 
+fn log(what: &str) {
+    let _ = hostcalls::log(LogLevel::Error, &format!("ratelimit: {}", what));
+}
+
 /// Tries what new buckets depend on: that the host makes a key which is not
 /// there, and only then, in one step.
 fn can_create() -> Result<(), String> {
     const KEY: &[u8] = b"tare.ratelimit";
-    Proxy.set(KEY, b"1", ABSENT);
-    match Proxy.get(KEY) {
-        Some(_) => Ok(()),
-        None => Err("this host cannot make shared data in one step: a write with a stamp to a key that is not there must make it".into()),
+    let tried = Proxy.set(KEY, b"1", ABSENT).and_then(|_| Proxy.get(KEY));
+    match tried {
+        Ok(Some(_)) => Ok(()),
+        _ => Err("this host cannot make shared data in one step: a write with a stamp to a key that is not there must make it".into()),
     }
 }
 
 /// One request and its response.
 struct Request {
-    config: Option<Rc<Config>>,
+    limiter: Option<Rc<Limiter>>,
     decision: Option<Decision>, // for the response's headers
 }
 
@@ -66,22 +76,20 @@ impl Context for Request {}
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, _headers: usize, _end: bool) -> Action {
-        let config = match &self.config {
-            Some(c) => c,
-            None => {
-                self.send_http_response(503, vec![], Some(b"ratelimit: not configured"));
-                return Action::Pause;
-            }
+        let decided = match &self.limiter {
+            Some(l) => l.decide(),
+            None => return self.unable("not configured"),
         };
-        match decide(config) {
-            Some(d) if !d.allowed => {
+        match decided {
+            Ok(Some(d)) if !d.allowed => {
                 refuse(&d);
                 Action::Pause
             }
-            d => {
+            Ok(d) => {
                 self.decision = d;
                 Action::Continue
             }
+            Err(Failure(_)) => self.unable("the host has no room for another bucket"),
         }
     }
 
@@ -95,10 +103,34 @@ impl HttpContext for Request {
     }
 }
 
-/// Decides on the request at hand; None where nothing is limited.
-fn decide(config: &Config) -> Option<Decision> {
-    let path = host::request_header(":path")?;
-    let limits = config.limits(&path)?;
+impl Request {
+    /// Answers that no decision is possible: without one nobody goes on.
+    fn unable(&self, why: &str) -> Action {
+        self.send_http_response(503, vec![], Some(format!("ratelimit: {}", why).as_bytes()));
+        Action::Pause
+    }
+}
+
+impl Limiter {
+    /// Decides on the request at hand; None where nothing is limited. The first
+    /// failure is logged.
+    fn decide(&self) -> Result<Option<Decision>, Failure> {
+        let decided = decide(&self.config);
+        if let Err(Failure(status)) = decided {
+            if !self.failed.replace(true) {
+                log(&format!("shared data: the host answers with status {}: requests are refused with 503", status));
+            }
+        }
+        decided
+    }
+}
+
+fn decide(config: &Config) -> Result<Option<Decision>, Failure> {
+    let path = host::request_header(":path").unwrap_or_default();
+    let limits = match config.limits(&path) {
+        Some(l) => l,
+        None => return Ok(None),
+    };
     let caller = match &config.payload_header {
         Some(name) => host::request_header(name).map(|h| claims::read(&h)).unwrap_or_default(),
         None => named(),
@@ -110,7 +142,7 @@ fn decide(config: &Config) -> Option<Decision> {
     let mut key = Vec::with_capacity(allowance.prefix.len() + user.len());
     key.extend_from_slice(&allowance.prefix);
     key.extend_from_slice(user);
-    Some(bucket::take(&Proxy, &key, &allowance.limit))
+    bucket::take(&Proxy, &key, &allowance.limit).map(Some)
 }
 
 /// The caller that the token check names in headers.

@@ -1,7 +1,7 @@
 //! What the filter asks of its host for a request, over bytes: headers and
 //! names of users need not be UTF-8, which the SDK's own functions demand.
 
-use crate::bucket::{Host, Written};
+use crate::bucket::{Failure, Host, Written, ABSENT};
 use std::ptr::null_mut;
 
 mod abi {
@@ -15,6 +15,8 @@ mod abi {
 }
 
 const OK: u32 = 0;
+const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
 const REQUEST_HEADERS: u32 = 0;
 const RESPONSE_HEADERS: u32 = 2;
 
@@ -49,24 +51,23 @@ pub fn add_response_header(name: &str, value: &[u8]) {
 pub struct Proxy;
 
 impl Host for Proxy {
-    fn get(&self, key: &[u8]) -> Option<(Vec<u8>, u32)> {
+    fn get(&self, key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Failure> {
         let (mut data, mut size, mut cas) = (null_mut(), 0, 0);
         // Safe: all pointers outlive the call.
-        let status = unsafe { abi::proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut cas) };
-        if status != OK {
-            return None;
+        match unsafe { abi::proxy_get_shared_data(key.as_ptr(), key.len(), &mut data, &mut size, &mut cas) } {
+            OK => Ok(Some((owned(data, size).unwrap_or_default(), cas))),
+            NOT_FOUND => Ok(None),
+            status => Err(Failure(status)),
         }
-        Some((owned(data, size).unwrap_or_default(), cas))
     }
 
-    fn set(&self, key: &[u8], value: &[u8], stamp: u32) -> Written {
-        let stamp = if cfg!(feature = "no-cas") { 0 } else { stamp };
+    fn set(&self, key: &[u8], value: &[u8], stamp: u32) -> Result<Written, Failure> {
+        let stamp = mutated(stamp);
         // Safe: all pointers outlive the call.
-        let status = unsafe { abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), stamp) };
-        if status == OK {
-            Written::Yes
-        } else {
-            Written::Changed
+        match unsafe { abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), stamp) } {
+            OK => Ok(Written::Yes),
+            CAS_MISMATCH => Ok(Written::Changed),
+            status => Err(Failure(status)),
         }
     }
 
@@ -76,4 +77,12 @@ impl Host for Proxy {
         unsafe { abi::proxy_get_current_time_nanoseconds(&mut time) };
         time
     }
+}
+
+/// The stamp, but for the mutants of the tests (Cargo.toml).
+fn mutated(stamp: u32) -> u32 {
+    if cfg!(feature = "mutant-no-cas") || cfg!(feature = "mutant-no-create") && stamp == ABSENT {
+        return 0;
+    }
+    stamp
 }

@@ -1,0 +1,31 @@
+//go:build rebuild
+
+package ratelimit_test
+
+import (
+	"testing"
+
+	"github.com/taremesh/tare/function/ratelimit"
+	"github.com/taremesh/tare/internal/crate"
+)
+
+// TestRebuilt holds the committed module against its source, and the test of
+// concurrency against modules that do not compare before they write.
+func TestRebuilt(t *testing.T) {
+	c := crate.Open(t, "filter", "ratelimit")
+	c.Check(t)
+	spec := specFrom(t, contendedParams)
+	config, err := ratelimit.Function().Wasm.Config(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mutant := range []string{"mutant-no-cas", "mutant-no-create"} {
+		t.Run(mutant, func(t *testing.T) {
+			fault := contend(mustThrough(t, 2, moduleFilter(t, c.Build(t, mutant), config)), spec)
+			if fault == nil {
+				t.Error("the judge finds nothing")
+			}
+			t.Log(fault)
+		})
+	}
+}
