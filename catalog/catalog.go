@@ -21,6 +21,7 @@ import (
 	"github.com/taremesh/tare/internal/process"
 	"github.com/taremesh/tare/load"
 	"github.com/taremesh/tare/load/openloop"
+	"github.com/taremesh/tare/mesh/consul"
 	"github.com/taremesh/tare/placement"
 	"github.com/taremesh/tare/store"
 	"github.com/taremesh/tare/store/sqlite"
@@ -81,6 +82,12 @@ const EnvoyAbsent = envoy.Remedy
 // FindEnvoy returns the path of the Envoy that the plane would start.
 func FindEnvoy() (string, error) { return envoy.Find(os.Getenv) }
 
+// ConsulAbsent says how to get a Consul.
+const ConsulAbsent = consul.Remedy
+
+// FindConsul returns the path of the Consul that the testbed would start.
+func FindConsul() (string, error) { return consul.Find(os.Getenv) }
+
 // OpenStore opens the results in a data directory for a run; what is missing
 // is made.
 func OpenStore(ctx context.Context, dir string) (store.Store, error) { return sqlite.Open(ctx, dir) }
@@ -136,7 +143,10 @@ func (b *Bench) fill() (err error) {
 	); err != nil {
 		return err
 	}
-	b.Testbeds, err = named.NewSet[testbed.Testbed]("testbed", testbed.Testbed.Name, local.New(b.launcher, b.DataPlanes))
+	b.Testbeds, err = named.NewSet[testbed.Testbed]("testbed", testbed.Testbed.Name,
+		local.New(b.launcher, b.DataPlanes),
+		consul.New(b.launcher, FindConsul, FindEnvoy),
+	)
 	return err
 }
 

@@ -17,6 +17,7 @@ var tools = []struct {
 	find      func() (string, error)
 }{
 	{"envoy", "the data plane envoy: " + catalog.EnvoyAbsent, catalog.FindEnvoy},
+	{"consul", "the testbed consul: " + catalog.ConsulAbsent, catalog.FindConsul},
 	{"nginx", "the peer of make bench", onPath("nginx")},
 	{"wrk", "the peer of make bench", onPath("wrk")},
 }

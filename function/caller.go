@@ -15,6 +15,12 @@ const (
 	SubscriptionHeader = "x-subscription"
 )
 
+// PayloadHeaderField is the field of a filter's configuration, a JSON object,
+// that names the header with the whole payload of the token, in base64url:
+// where the token check can hand on that and no headers of claims. The filter
+// then reads the Caller there and nowhere else.
+const PayloadHeaderField = "payload_header"
+
 type callerKey struct{}
 
 // WithCaller returns a context that carries the caller.

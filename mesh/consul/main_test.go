@@ -1,0 +1,21 @@
+package consul_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/taremesh/tare/cli"
+)
+
+// The test binary is tare itself when this is set, which children inherit.
+const asTare = "TARE_TEST_AS_TARE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asTare) != "" {
+		os.Exit(cli.Main(cli.State{Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
+	if err := os.Setenv(asTare, "1"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
