@@ -41,7 +41,7 @@ with --studies.`,
 				g := f
 				g.seed = f.seed + uint64(i)
 				r := &runner{state: s, command: c, data: *data, output: *output}
-				if err := r.fresh(c.Context(), g, aaStudy(arms, proxied, f.dataPlane)); err != nil {
+				if err := r.fresh(c.Context(), g, aaStudy(arms, proxied)); err != nil {
 					return err
 				}
 				if r.final == nil || r.final.Rejections == nil {
@@ -65,8 +65,8 @@ with --studies.`,
 const aaTotal = 4000
 
 // aaStudy is n identical arms.
-func aaStudy(arms int, proxied bool, plane string) *study.Study {
-	s := &study.Study{Format: study.Format, Name: "aa", Question: "Do identical arms come out identical?", DataPlane: plane,
+func aaStudy(arms int, proxied bool) *study.Study {
+	s := &study.Study{Format: study.Format, Name: "aa", Question: "Do identical arms come out identical?",
 		Workload: study.Part{Name: "echo"},
 		Load:     study.Load{Rate: study.Rate(min(500, aaTotal/arms))},
 		Design:   study.Design{Name: study.DesignAA, Stop: study.StopFixed, ControlEvery: -1, Time: 75 * time.Second},

@@ -50,12 +50,12 @@ func TestSumOverStudies(t *testing.T) {
 // The arms of tare aa are a study that can be planned.
 func TestArmsArePlanned(t *testing.T) {
 	for _, proxied := range []bool{false, true} {
-		p, err := (&planFlags{}).planOf(aaStudy(8, proxied, ""))
+		p, err := (&planFlags{}).planOf(aaStudy(8, proxied))
 		if err != nil || p.Screening || len(p.Study.Treatments) != 8 || p.Study.Load.Connections < 1 || p.Study.OnMesh(7) != proxied {
 			t.Errorf("proxied %t: %+v, %v", proxied, p, err)
 		}
 	}
-	if _, err := (&planFlags{}).planOf(aaStudy(62, false, "")); err == nil || !strings.Contains(err.Error(), "at most 60") {
+	if _, err := (&planFlags{}).planOf(aaStudy(62, false)); err == nil || !strings.Contains(err.Error(), "at most 60") {
 		t.Errorf("62 arms: %v", err)
 	}
 }

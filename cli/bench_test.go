@@ -83,8 +83,9 @@ func (r studyRun) print(b *testing.B) {
 			b.Logf("%s against %s by %s: %.2f (%.2f to %.2f) µs, %s", c.Treatment, c.Baseline, c.Endpoint, c.Estimate, c.Low, c.High, c.Verdict)
 		}
 	}
-	if a := r.report.AA; a != nil {
-		b.Logf("A/A %.2f (%.2f to %.2f) µs, margin %.2f", a.Estimate, a.Low, a.High, a.Margin)
+	for _, aa := range r.report.AA {
+		a := aa.P50
+		b.Logf("A/A of %s %.2f (%.2f to %.2f) µs, margin %.2f", aa.Baseline, a.Estimate, a.Low, a.High, a.Margin)
 	}
 	b.Logf("%d blocks, %d voids, %v", r.report.Blocks, r.report.Voids, r.took)
 }
@@ -102,7 +103,7 @@ func BenchmarkPlanted(b *testing.B) {
 			r := runExample(b, "planted.yaml", "--seed", fmt.Sprint(i+1))
 			r.print(b)
 			widths = append(widths, r.widest())
-			aa = append(aa, math.Abs(r.report.AA.Estimate))
+			aa = append(aa, math.Abs(r.report.AA[0].P50.Estimate))
 		}
 		b.ReportMetric(medianOf(widths), "half-width-us")
 		b.ReportMetric(medianOf(aa), "aa-us")
@@ -115,7 +116,7 @@ func BenchmarkPlantedProxied(b *testing.B) {
 		r := runExample(b, "planted-proxied.yaml")
 		r.print(b)
 		b.ReportMetric(r.widest(), "half-width-us")
-		b.ReportMetric(math.Abs(r.report.AA.Estimate), "aa-us")
+		b.ReportMetric(math.Abs(r.report.AA[0].P50.Estimate), "aa-us")
 	}
 }
 

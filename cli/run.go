@@ -28,7 +28,7 @@ type planFlags struct {
 }
 
 func (f *planFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.dataPlane, "dataplane", "", "data plane of every treatment with a proxy (default the study's, else embedded)")
+	c.Flags().StringVar(&f.dataPlane, "dataplane", "", "data plane of every treatment with a proxy, or several as in envoy,embedded (default the study's, else embedded)")
 	c.Flags().DurationVar(&f.time, "time", 0, "time for the whole run, such as 90s or 10m (default the study's)")
 	c.Flags().BoolVar(&f.quick, "quick", false, "5 short blocks: a first look, without verdicts")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default derived from the study)")
@@ -48,7 +48,11 @@ func (f *planFlags) planOf(s *study.Study) (*study.Plan, error) {
 		return nil, errors.New("--quick and --time both say how long: give one of them")
 	}
 	if f.dataPlane != "" {
-		s.DataPlane = f.dataPlane
+		planes, err := study.ParsePlanes(f.dataPlane)
+		if err != nil {
+			return nil, fmt.Errorf("--dataplane %s: %w", f.dataPlane, err)
+		}
+		s.DataPlane = planes
 	}
 	if f.time < 0 {
 		return nil, fmt.Errorf("--time %v: want a time above 0", f.time)
@@ -145,7 +149,7 @@ func (r *runner) fresh(ctx context.Context, f planFlags, given *study.Study) err
 		if err != nil {
 			return err
 		}
-		if e.Plane, err = a.Plane(ctx); err != nil {
+		if e.Planes, err = a.Programs(ctx); err != nil {
 			return err
 		}
 		r.spent = time.Since(began)

@@ -27,7 +27,10 @@ type shownReport struct {
 		Unit, Verdict                 string
 		Primary                       bool
 	}
-	AA            *struct{ Estimate, Low, High, Margin float64 }
+	AA []struct {
+		Treatment, Baseline string
+		P50                 struct{ Estimate, Low, High, Margin float64 }
+	}
 	Blocks, Voids int
 	Seed          uint64
 	Digest        string

@@ -19,10 +19,11 @@ type Analysis struct {
 	Blocks, Voids int
 	Treatments    []Treatment
 	Comparisons   []Comparison
-	// AA is the A/A gate of each primary endpoint; empty without an A/A copy or
-	// with fewer than 2 blocks.
-	AA           map[Endpoint]stat.AA
-	Interference *Interference
+	// Gates are the A/A gates, one for each copy; none without a copy or with
+	// fewer than 2 blocks.
+	Gates        []Gate
+	Interference []Interference // one for each baseline that stood alone
+	Ratios       []CostRatio    // of a study with several data planes
 	Apparatus    Load
 	// Rejections counts the pairs of identical arms (design aa) whose interval
 	// excludes 0; nil in other designs.
@@ -30,15 +31,24 @@ type Analysis struct {
 	Warnings   []string
 }
 
+// Gate is an A/A copy held against its baseline, by each primary endpoint.
+type Gate struct {
+	Copy, Baseline int
+	By             map[Endpoint]stat.AA
+}
+
 // Treatment is what one treatment gave over all blocks that count.
 type Treatment struct {
 	Index    int
 	Name     string
+	Blocks   int                  // that its figures come from; 0: it never stood
 	Requests int                  // in the latency phases
 	Values   map[Endpoint]float64 // medians over blocks
 	Why      map[Endpoint]string  // of the absent ones
 	PerBlock map[Endpoint][]float64
 	Usage    []Usage // medians over blocks, per role
+	// UsagePerBlock is what the processes of a role used, block by block.
+	UsagePerBlock map[string][]Usage
 	// Enforced counts the outcomes of the enforcement phases; nil without one.
 	Enforced []OutcomeClass
 	Refused  int    // requests refused where overhead is measured
@@ -64,6 +74,8 @@ type Comparison struct {
 	// Primary comparisons share one simultaneous level; the others are
 	// exploratory, each at its own.
 	Primary bool
+	// PerBlock are the block differences, in the order of the plan.
+	PerBlock []float64
 }
 
 // Load is what the apparatus itself did, in the latency phases.
@@ -87,15 +99,17 @@ func Analyse(p *study.Plan, blocks []Block) (*Analysis, error) {
 	if len(good) == 0 {
 		return an, ErrNoBlocks
 	}
+	s := newSheet(p, good)
 	for i := range p.Study.Treatments {
-		an.Treatments = append(an.Treatments, treatment(p, good, i))
+		an.Treatments = append(an.Treatments, treatment(s, i))
 	}
 	an.Apparatus = apparatusLoad(good)
-	if an.Interference = interference(p, good); an.Interference != nil && an.Interference.Interferes {
-		an.dropSharedTails()
+	an.Interference = interference(s)
+	if slices.ContainsFunc(an.Interference, func(in Interference) bool { return in.Interferes }) {
+		an.dropSharedTails(s)
 	}
 	if len(good) >= 2 {
-		if err := an.compare(p); err != nil {
+		if err := an.compare(s); err != nil {
 			return an, err
 		}
 	}
@@ -115,18 +129,20 @@ func countingOf(blocks []Block) []*Block {
 	return good
 }
 
-func treatment(p *study.Plan, blocks []*Block, i int) Treatment {
-	t := Treatment{Index: i, Name: p.Study.Treatments[i].Name,
+func treatment(s *sheet, i int) Treatment {
+	t := Treatment{Index: i, Name: s.plan.Study.Treatments[i].Name,
 		Values: map[Endpoint]float64{}, Why: map[Endpoint]string{}, PerBlock: map[Endpoint][]float64{}}
 	usage := map[string][]Usage{}
 	var witness []float64
-	for _, b := range blocks {
+	var blocks []*Block
+	for _, k := range s.own(i) {
+		b, f := s.blocks[k], s.of[k][i]
+		blocks = append(blocks, b)
 		for _, w := range b.Work {
 			if w.Treatment == i && w.Stats.Worked > 0 {
 				witness = append(witness, float64(w.Stats.WorkCPU)/1e3/float64(w.Stats.Worked))
 			}
 		}
-		f := figuresOf(b, i)
 		t.Requests += f.requests
 		for e, v := range f.values {
 			t.PerBlock[e] = append(t.PerBlock[e], v)
@@ -139,6 +155,7 @@ func treatment(p *study.Plan, blocks []*Block, i int) Treatment {
 		}
 		t.addOutcomes(b, i)
 	}
+	t.Blocks = len(blocks)
 	for e, vs := range t.PerBlock {
 		if len(vs) == len(blocks) { // absent in one block: absent
 			t.Values[e] = median(vs)
@@ -146,6 +163,7 @@ func treatment(p *study.Plan, blocks []*Block, i int) Treatment {
 			delete(t.PerBlock, e)
 		}
 	}
+	t.UsagePerBlock = usage
 	for _, role := range []string{"proxy", "service"} {
 		if us := usage[role]; len(us) > 0 {
 			t.Usage = append(t.Usage, medianUsage(us))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/taremesh/tare/dataplane"
@@ -36,7 +37,7 @@ type Apparatus struct {
 	Topologies []testbed.Topology
 	Population load.Population
 
-	plane    dataplane.DataPlane
+	planes   []dataplane.DataPlane // as the study lists them
 	function *function.Function
 	spec     function.Spec
 	workload workload.Workload
@@ -63,8 +64,12 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 	if a.workload, err = c.Workloads.Get(s.Workload.Name); err != nil {
 		return nil, s.Errorf("$.workload.name", "%w", err)
 	}
-	if a.plane, err = c.DataPlanes.Get(s.DataPlane); err != nil {
-		return nil, s.Errorf("$.dataplane", "%w", err)
+	for _, name := range s.DataPlane {
+		plane, err := c.DataPlanes.Get(name)
+		if err != nil {
+			return nil, s.Errorf("$.dataplane", "%w", err)
+		}
+		a.planes = append(a.planes, plane)
 	}
 	if err := a.decodeFunction(c); err != nil {
 		return nil, err
@@ -90,7 +95,7 @@ func (a *Apparatus) checkTestbed() error {
 	}
 	for i, t := range a.Topologies {
 		if err := c.Check(t); err != nil {
-			return a.Plan.Study.Errorf(fmt.Sprintf("$.treatments[%d].name", i), "testbed %s cannot hold %s: %w", a.Testbed.Name(), t.Name, err)
+			return a.Plan.Study.Errorf(a.Plan.Study.At(i, "name"), "testbed %s cannot hold %s: %w", a.Testbed.Name(), t.Name, err)
 		}
 	}
 	return nil
@@ -110,16 +115,20 @@ func (a *Apparatus) decodeFunction(c Catalog) error {
 	return err
 }
 
-// Plane says what the proxies are; nil when no topology has one.
-func (a *Apparatus) Plane(ctx context.Context) (*dataplane.Program, error) {
-	for _, t := range a.Topologies {
-		if t.Proxy == nil {
+// Programs says what the proxies are, for each data plane that a topology has.
+func (a *Apparatus) Programs(ctx context.Context) ([]dataplane.Program, error) {
+	var ps []dataplane.Program
+	for _, plane := range a.planes {
+		if !slices.ContainsFunc(a.Topologies, func(t testbed.Topology) bool { return t.Proxy != nil && t.DataPlane == plane.Name() }) {
 			continue
 		}
-		p, err := a.plane.Program(ctx)
-		return &p, err
+		p, err := plane.Program(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ps = append(ps, p)
 	}
-	return nil, nil
+	return ps, nil
 }
 
 // populate makes the users and prepares the workload for them. The last user,
@@ -168,7 +177,7 @@ func (a *Apparatus) topology(i int, c Catalog) (testbed.Topology, error) {
 		var err error
 		switch {
 		case step.Control == study.Router:
-			t.Proxy, t.DataPlane = routerProxy(), s.DataPlane
+			t.Proxy, t.DataPlane = routerProxy(), s.PlaneOf(i)
 		case step.Control == study.Token:
 			err = a.addTokenCheck(j, &t, c)
 		case step.Control == study.Noop:
@@ -202,7 +211,7 @@ func routerProxy() *dataplane.Proxy {
 // addTokenCheck puts the workload's token check into the proxy.
 func (a *Apparatus) addTokenCheck(j int, t *testbed.Topology, c Catalog) error {
 	s := &a.Plan.Study
-	at := fmt.Sprintf("$.treatments[%d].control", j)
+	at := s.At(j, "control")
 	if a.prepared.Check == nil {
 		return s.Errorf(at, "control token: workload %s has no tokens to check", a.workload.Name)
 	}
@@ -239,7 +248,7 @@ const nothing = "noop"
 func (a *Apparatus) addNoop(j int, t *testbed.Topology, c Catalog) error {
 	f, err := c.Functions.Get(nothing)
 	if err != nil {
-		return a.Plan.Study.Errorf(fmt.Sprintf("$.treatments[%d].control", j), "%w", err)
+		return a.Plan.Study.Errorf(a.Plan.Study.At(j, "control"), "%w", err)
 	}
 	spec, err := f.Decode(study.Params{})
 	if err != nil {
@@ -252,13 +261,18 @@ func (a *Apparatus) addNoop(j int, t *testbed.Topology, c Catalog) error {
 func (a *Apparatus) place(j int, t *testbed.Topology, f function.Function, spec function.Spec, c Catalog) error {
 	s := &a.Plan.Study
 	tr := s.Treatments[j]
-	at := fmt.Sprintf("$.treatments[%d].form", j)
+	at := s.At(j, "form")
 	p, err := c.Placements.Get(string(tr.Form))
 	if err != nil {
 		return s.Errorf(at, "form %s cannot be placed yet: %w", tr.Form, err)
 	}
 	if !p.Has(f) {
 		return s.Errorf(at, "function %s has no form %s: %s", f.Name, tr.Form, f.Without[tr.Form])
+	}
+	if tr.Form == study.FormNative && f.Native.Check != nil {
+		if err := f.Native.Check(spec, len(a.callers)); err != nil {
+			return s.Errorf(at, "%w", err)
+		}
 	}
 	if !p.At(tr.Site) {
 		return s.Errorf(at, "form %s cannot run at site %s (it can at: %v)", tr.Form, tr.Site, p.Sites)
@@ -275,22 +289,28 @@ func (a *Apparatus) path() string {
 	return path
 }
 
-// targets says where the generator sends the treatments' requests.
-func (a *Apparatus) targets(up testbed.Setup) []load.Target {
-	ts := make([]load.Target, len(a.Topologies))
-	for i, t := range a.Topologies {
+// targets says where the generator sends the requests of the topologies that stand.
+func (a *Apparatus) targets(up testbed.Setup, standing []testbed.Topology) []load.Target {
+	ts := make([]load.Target, len(standing))
+	for k, t := range standing {
 		n := a.Plan.Study.Load.Connections
-		ts[i] = load.Target{Name: t.Name, Addr: up.Addr(i), Method: a.prepared.Method, Path: a.prepared.Path,
+		ts[k] = load.Target{Name: t.Name, Addr: up.Addr(k), Method: a.prepared.Method, Path: a.prepared.Path,
 			Host: a.prepared.Host, Connections: n, MaxConnections: 8 * n}
 	}
 	return ts
 }
 
-// loadOf is the traffic of a phase. Who goes over the limit is drawn afresh in
-// each block.
-func (a *Apparatus) loadOf(p study.Phase) load.Load {
-	l := load.Load{Arrivals: load.Arrivals(a.Plan.Study.Load.Arrivals), Rate: p.Rate, Each: p.Each,
-		Targets: p.Targets, Seed: p.Seed}
+// loadOf is the traffic of a phase of a block in which the arms stand: its
+// targets are their places in that list. Who goes over the limit is drawn
+// afresh in each block.
+func (a *Apparatus) loadOf(p study.Phase, arms []int) load.Load {
+	l := load.Load{Rate: p.Rate, Each: p.Each, Seed: p.Seed, Closed: p.Kind == study.Closed}
+	for _, i := range p.Targets {
+		l.Targets = append(l.Targets, slices.Index(arms, i))
+	}
+	if !l.Closed {
+		l.Arrivals = load.Arrivals(a.Plan.Study.Load.Arrivals)
+	}
 	if p.Each == 0 {
 		l.Duration = p.Duration
 	}

@@ -24,6 +24,7 @@ const settle = 200 * time.Millisecond
 type stage struct {
 	*Apparatus
 	plan     study.Block
+	arms     []int // treatments that stand; the testbed and the generator know them by their place here
 	heaviest int
 	up       testbed.Setup
 	session  load.Session
@@ -37,10 +38,14 @@ type stage struct {
 // down. An error is the apparatus's or ctx's; what happened to a block that
 // stood is in Block.Void.
 func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, heaviest int, report func(study.Kind)) (b Block, err error) {
-	s := &stage{Apparatus: a, plan: plan, heaviest: heaviest, report: report}
+	s := &stage{Apparatus: a, plan: plan, arms: a.Plan.Arms(plan.Index), heaviest: heaviest, report: report}
 	s.block = Block{Index: plan.Index, Started: time.Now().UTC()}
 	defer func() { b.Took = time.Since(b.Started) }()
-	if s.up, err = r.Testbed.Up(ctx, a.Topologies, plan.Start); err != nil {
+	order := make([]int, len(plan.Start))
+	for k, i := range plan.Start {
+		order[k] = slices.Index(s.arms, i)
+	}
+	if s.up, err = r.Testbed.Up(ctx, s.standing(), order); err != nil {
 		return s.block, fmt.Errorf("bring up block %d: %w", plan.Index, err)
 	}
 	defer func() { err = errors.Join(err, s.up.Down()) }()
@@ -54,6 +59,15 @@ func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, h
 		return s.block, nil
 	}
 	return s.block, err
+}
+
+// standing are the topologies of the arms.
+func (s *stage) standing() []testbed.Topology {
+	ts := make([]testbed.Topology, len(s.arms))
+	for k, i := range s.arms {
+		ts[k] = s.Topologies[i]
+	}
+	return ts
 }
 
 // deathNotice is how long after an error it may take to learn that a process
@@ -73,11 +87,11 @@ func (s *stage) died() error {
 
 // offer opens the generator and runs the phases.
 func (s *stage) offer(ctx context.Context) (err error) {
-	if s.session, err = s.Generator.Open(ctx, s.targets(s.up), s.Population); err != nil {
+	if s.session, err = s.Generator.Open(ctx, s.targets(s.up, s.standing()), s.Population); err != nil {
 		return fmt.Errorf("start generator %s for block %d: %w", s.Generator.Name(), s.plan.Index, err)
 	}
 	defer func() { err = errors.Join(err, s.session.Close()) }()
-	s.ps = processes(s.up, len(s.Topologies), s.session)
+	s.ps = processes(s.up, s.arms, s.session)
 	err = s.run(ctx)
 	if _, gone := measure.CPU(s.session.PID()); err != nil && ctx.Err() == nil && errors.Is(gone, os.ErrProcessDone) {
 		s.block.Void = err.Error() // the generator is a process of the block like the others
@@ -99,7 +113,7 @@ func (s *stage) run(ctx context.Context) error {
 		return err
 	}
 	for _, p := range s.plan.Phases {
-		if p.Heaviest {
+		if p.Heaviest && len(p.Targets) == 0 {
 			p.Targets = []int{s.heaviest}
 		}
 		if err := s.phase(ctx, p); err != nil {
@@ -110,20 +124,20 @@ func (s *stage) run(ctx context.Context) error {
 }
 
 func (s *stage) countServed(ctx context.Context) error {
-	s.served = make([]int64, len(s.Topologies))
-	for i := range s.Topologies {
-		st, err := s.up.Stats(ctx, i)
+	s.served = make([]int64, len(s.arms))
+	for k := range s.arms {
+		st, err := s.up.Stats(ctx, k)
 		if err != nil {
 			return err
 		}
-		s.served[i] = st.Served
+		s.served[k] = st.Served
 	}
 	return nil
 }
 
 func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 	s.report(p.Kind)
-	if p.Kind == study.Solo {
+	if p.Kind == study.Solo || p.Kind == study.Closed {
 		others := s.others(p.Targets[0])
 		if err := s.up.Pause(others...); err != nil {
 			return err
@@ -142,7 +156,10 @@ func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 	if p.Kind == study.Idle {
 		err = pause(ctx, p.Duration)
 	} else {
-		samples, rec.Stats, err = s.session.Generate(ctx, s.loadOf(p))
+		samples, rec.Stats, err = s.session.Generate(ctx, s.loadOf(p, s.arms))
+		for k := range samples {
+			samples[k].Target = uint16(s.arms[samples[k].Target])
+		}
 	}
 	if err != nil {
 		return err
@@ -160,14 +177,15 @@ func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 	return nil
 }
 
+// others are the places of all arms but treatment i.
 func (s *stage) others(i int) []int {
-	var is []int
-	for j := range s.Topologies {
+	var ks []int
+	for k, j := range s.arms {
 		if j != i {
-			is = append(is, j)
+			ks = append(ks, k)
 		}
 	}
-	return is
+	return ks
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -188,12 +206,12 @@ func (s *stage) judge(ctx context.Context) error {
 	if s.function != nil && s.function.Judge != nil {
 		judged = s.Plan.Enforced()
 	}
-	for i := range s.Topologies {
-		st, err := s.up.Stats(ctx, i)
+	for k, i := range s.arms {
+		st, err := s.up.Stats(ctx, k)
 		if err != nil {
 			return err
 		}
-		st.Served -= s.served[i]
+		st.Served -= s.served[k]
 		s.block.Work = append(s.block.Work, WorkStats{Treatment: i, Stats: st})
 		if slices.Contains(judged, i) {
 			s.block.Judged = append(s.block.Judged, s.judgeOne(i, st))

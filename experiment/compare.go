@@ -3,88 +3,128 @@ package experiment
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/taremesh/tare/stat"
 	"github.com/taremesh/tare/study"
 )
 
 // compare fills in everything that needs at least two blocks.
-func (an *Analysis) compare(p *study.Plan) error {
-	if p.Study.Design.Name == study.DesignAA {
-		return an.countRejections(p)
+func (an *Analysis) compare(s *sheet) error {
+	if s.plan.Study.Design.Name == study.DesignAA {
+		return an.countRejections()
 	}
-	if err := an.gate(p); err != nil {
+	if err := an.gate(s); err != nil {
 		return err
 	}
-	var primary []Comparison
-	for i, t := range p.Study.Treatments {
+	families, others := comparisonsOf(s)
+	level := s.plan.Rule.Level
+	for _, f := range families { // families of other blocks: Bonferroni between them
+		if err := an.compareFamily(s, f, 1-(1-level)/float64(max(len(families), len(s.plan.Study.Cells())))); err != nil {
+			return err
+		}
+		an.Comparisons = append(an.Comparisons, f...)
+	}
+	for _, c := range others {
+		one := []Comparison{c}
+		if err := an.compareFamily(s, one, level); err != nil {
+			return err
+		}
+		an.Comparisons = append(an.Comparisons, one...)
+	}
+	return an.ratios(s)
+}
+
+// comparisonsOf lists what there is to compare: the primary comparisons, those
+// over the same blocks together, and the exploratory ones.
+func comparisonsOf(s *sheet) (families [][]Comparison, others []Comparison) {
+	st := &s.plan.Study
+	for i, t := range st.Treatments {
 		if t.Baseline == "" || t.Control == study.AA {
 			continue
 		}
-		base := p.Study.Index(t.Baseline)
-		for _, e := range Endpoints() {
-			if an.Treatments[i].PerBlock[e] == nil || an.Treatments[base].PerBlock[e] == nil {
-				continue
+		family := -1
+		for _, name := range append([]string{t.Baseline}, t.Against...) {
+			base := st.Index(name)
+			for _, e := range Endpoints() {
+				if a, _ := s.pair(e, base, i); len(a) < 2 {
+					continue
+				}
+				c := Comparison{Treatment: i, Baseline: base, Endpoint: e, Primary: e.primary(t.Level) && t.Control == ""}
+				switch {
+				case !c.Primary:
+					others = append(others, c)
+				case st.Design.Name != study.DesignPairs && len(families) > 0:
+					families[0] = append(families[0], c)
+				case family < 0:
+					family = len(families)
+					families = append(families, []Comparison{c})
+				default:
+					families[family] = append(families[family], c)
+				}
 			}
-			c := Comparison{Treatment: i, Baseline: base, Endpoint: e, Primary: e.primary() && t.Control == ""}
-			if c.Primary {
-				primary = append(primary, c)
-				continue
-			}
-			one := []Comparison{c}
-			if err := an.compareFamily(p, one); err != nil {
-				return err
-			}
-			an.Comparisons = append(an.Comparisons, one...)
 		}
 	}
-	if len(primary) == 0 {
-		return nil
-	}
-	if err := an.compareFamily(p, primary); err != nil {
-		return err
-	}
-	an.Comparisons = append(primary, an.Comparisons...)
-	return nil
+	return families, others
 }
 
-// compareFamily gives simultaneous intervals over the comparisons.
-func (an *Analysis) compareFamily(p *study.Plan, cs []Comparison) error {
+// compareFamily gives intervals over the comparisons that hold together at the level.
+func (an *Analysis) compareFamily(s *sheet, cs []Comparison, level float64) error {
 	pairs := make([]stat.Pair, len(cs))
 	for k, c := range cs {
-		a := an.Treatments[c.Baseline].PerBlock[c.Endpoint]
+		a, b := s.pair(c.Endpoint, c.Baseline, c.Treatment)
+		for n := range a {
+			cs[k].PerBlock = append(cs[k].PerBlock, b[n]-a[n])
+		}
 		pairs[k] = stat.Pair{
 			Name: fmt.Sprintf("%s against %s by %s", an.Treatments[c.Treatment].Name, an.Treatments[c.Baseline].Name, c.Endpoint),
-			A:    a, B: an.Treatments[c.Treatment].PerBlock[c.Endpoint],
-			Margin: c.Endpoint.margin(p.Study.Margin, median(a)),
-			NoNull: an.noisy(c.Endpoint),
+			A:    a, B: b,
+			Margin: c.Endpoint.margin(s.plan.Study.Margin, median(a)),
+			NoNull: an.noisy(s, c),
 		}
 	}
-	out, err := stat.Compare(pairs, stat.Options{Level: p.Rule.Level, Seed: p.Seed, Screening: p.Screening})
+	out, err := stat.Compare(pairs, stat.Options{Level: level, Seed: s.plan.Seed, Screening: s.plan.Screening})
 	if err != nil {
 		return err
 	}
 	for k := range cs {
 		cs[k].Comparison = out[k]
-		an.forbid(p, &cs[k])
+		cs[k].Direction = cs[k].Endpoint.direction(out[k].Direction)
+		an.forbid(&cs[k])
 	}
 	return nil
 }
 
-// noisy reports whether the A/A gate failed for the endpoint: that of CPU time
-// for CPU time, that of p50 for every quantile.
-func (an *Analysis) noisy(e Endpoint) bool {
-	if e != CPU {
+// noisy reports whether a comparison's A/A gate failed for its endpoint: that
+// of p50 for every quantile. The gates of its own data plane and level count; a
+// comparison without any is held to all of them.
+func (an *Analysis) noisy(s *sheet, c Comparison) bool {
+	e := c.Endpoint
+	if !slices.Contains(gated(), e) {
 		e = P50
 	}
-	g, gated := an.AA[e]
-	return gated && !g.Inside
+	st := &s.plan.Study
+	failed, near, nearFailed := false, false, false
+	for _, g := range an.Gates {
+		a, has := g.By[e]
+		if !has {
+			continue
+		}
+		failed = failed || !a.Inside
+		if st.PlaneOf(g.Copy) == st.PlaneOf(c.Treatment) && st.Treatments[g.Copy].Level == st.Treatments[c.Treatment].Level {
+			near, nearFailed = true, nearFailed || !a.Inside
+		}
+	}
+	if near {
+		return nearFailed
+	}
+	return failed
 }
 
 // forbid takes the verdict from a comparison that is about something else: a
 // function that did not do its work, or that refused where its overhead is
 // measured, in the treatment or in what it is compared to.
-func (an *Analysis) forbid(p *study.Plan, c *Comparison) {
+func (an *Analysis) forbid(c *Comparison) {
 	for _, i := range []int{c.Treatment, c.Baseline} {
 		t := an.Treatments[i]
 		why := ""
@@ -104,39 +144,43 @@ func (an *Analysis) forbid(p *study.Plan, c *Comparison) {
 // WarnInvalid: the function did not do the work that its cost is asked of.
 const WarnInvalid stat.WarningCode = "invalid"
 
-// gate holds the A/A copy against its baseline, for the primary endpoints.
-func (an *Analysis) gate(p *study.Plan) error {
-	for i, t := range p.Study.Treatments {
+// gated lists the endpoints that an A/A copy is held against its baseline by.
+func gated() []Endpoint { return []Endpoint{P50, CPU, Throughput} }
+
+// gate holds each A/A copy against its baseline.
+func (an *Analysis) gate(s *sheet) error {
+	for i, t := range s.plan.Study.Treatments {
 		if t.Control != study.AA {
 			continue
 		}
-		base := p.Study.Index(t.Baseline)
-		an.AA = map[Endpoint]stat.AA{}
-		for _, e := range []Endpoint{P50, CPU} {
-			a, b := an.Treatments[base].PerBlock[e], an.Treatments[i].PerBlock[e]
-			if a == nil || b == nil {
+		g := Gate{Copy: i, Baseline: s.plan.Study.Index(t.Baseline), By: map[Endpoint]stat.AA{}}
+		for _, e := range gated() {
+			a, b := s.pair(e, g.Baseline, i)
+			if len(a) < 2 {
 				continue
 			}
 			d, err := stat.Differences(a, b)
 			if err != nil {
 				return err
 			}
-			g, err := stat.Gate(d, e.margin(p.Study.Margin, median(a)), 0.95)
+			one, err := stat.Gate(d, e.margin(s.plan.Study.Margin, median(a)), 0.95)
 			if errors.Is(err, stat.ErrNoSpread) {
 				continue // few blocks may agree to the nanosecond: the next one will tell
 			}
 			if err != nil {
 				return err
 			}
-			an.AA[e] = g
+			g.By[e] = one
 		}
-		return nil // one copy is the gate
+		if len(g.By) > 0 {
+			an.Gates = append(an.Gates, g)
+		}
 	}
 	return nil
 }
 
 // countRejections pairs the identical arms of an A/A design.
-func (an *Analysis) countRejections(p *study.Plan) error {
+func (an *Analysis) countRejections() error {
 	var arms [][]float64
 	for _, t := range an.Treatments {
 		arms = append(arms, t.PerBlock[P50])

@@ -10,6 +10,7 @@ package experiment
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/taremesh/tare/dataplane"
@@ -38,8 +39,24 @@ type Experiment struct {
 	Environment measure.Environment `json:"environment"`
 	Program     Program             `json:"program"`
 	Command     []string            `json:"command"`
-	// Plane is what the proxies are; nil when the study has none.
-	Plane *dataplane.Program `json:"plane,omitempty"`
+	// Planes is what the proxies are, by data plane; none when the study has none.
+	Planes []dataplane.Program `json:"planes,omitempty"`
+}
+
+// UnmarshalJSON also reads records of the time when a study had one data plane.
+func (e *Experiment) UnmarshalJSON(text []byte) error {
+	type fields Experiment
+	old := struct {
+		*fields
+		Plane *dataplane.Program `json:"plane"`
+	}{fields: (*fields)(e)}
+	if err := json.Unmarshal(text, &old); err != nil {
+		return err
+	}
+	if old.Plane != nil {
+		e.Planes = []dataplane.Program{*old.Plane}
+	}
+	return nil
 }
 
 // Program is the tare that carries an experiment out.

@@ -12,30 +12,58 @@ import (
 // Endpoint is a figure that treatments are compared by.
 type Endpoint string
 
-// The endpoints; all are in microseconds.
+// The endpoints, in microseconds but for Throughput.
 const (
 	P50 Endpoint = "p50"
 	P90 Endpoint = "p90"
 	P99 Endpoint = "p99"
 	CPU Endpoint = "cpu" // proxy and service, idle use subtracted, per request
+	// Throughput is the requests/s of a closed loop: more is better.
+	Throughput Endpoint = "throughput"
+	// ClosedP50 is the p50 of a closed loop. It compares with nothing.
+	ClosedP50 Endpoint = "closed-p50"
 )
 
-// Endpoints lists the endpoints; all but p90 are primary.
-func Endpoints() []Endpoint { return []Endpoint{P50, CPU, P99, P90} }
+// Endpoints lists the endpoints that treatments are compared by.
+func Endpoints() []Endpoint { return []Endpoint{P50, CPU, P99, P90, Throughput} }
 
 // primary endpoints are those that verdicts are simultaneous over: p99 too,
-// where there are samples for it (method.md §3).
-func (e Endpoint) primary() bool { return e != P90 }
+// where there are samples for it (method.md §3), and at the level of a closed
+// loop its throughput alone.
+func (e Endpoint) primary(l study.Level) bool {
+	if l.Closed {
+		return e == Throughput
+	}
+	return e != P90
+}
+
+// Unit is what the endpoint is given in.
+func (e Endpoint) Unit() string {
+	if e == Throughput {
+		return "requests/s"
+	}
+	return "µs"
+}
+
+// direction turns that of the statistics, where less is better, round.
+func (e Endpoint) direction(d stat.Direction) stat.Direction {
+	if e != Throughput {
+		return d
+	}
+	return map[stat.Direction]stat.Direction{stat.Worse: stat.Better, stat.Better: stat.Worse}[d]
+}
 
 var quantiles = map[Endpoint]float64{P50: 0.50, P90: 0.90, P99: 0.99}
 
-// Margin is the plan's margin for the endpoint, in µs, given the baseline's value.
+// margin is the plan's for the endpoint, in its unit, given the baseline's value.
 func (e Endpoint) margin(m study.Margins, baseline float64) float64 {
 	switch e {
 	case P50, P90:
 		return m.P50.Of(baseline)
 	case P99:
 		return m.P99.Of(baseline)
+	case Throughput:
+		return m.Rate.Of(baseline)
 	}
 	return m.CPU.Of(baseline)
 }
@@ -86,6 +114,7 @@ func figuresOf(b *Block, i int) figures {
 		}
 		f.values[e] = stat.Quantile(xs, q)
 	}
+	f.addClosed(b, i)
 	if len(f.usage) == 0 {
 		f.why[CPU] = "no requests"
 		return f
@@ -95,6 +124,27 @@ func figuresOf(b *Block, i int) figures {
 		f.values[CPU] += u.PerRequest
 	}
 	return f
+}
+
+// addClosed gives the throughput over a treatment's windows of a closed loop.
+func (f *figures) addClosed(b *Block, i int) {
+	var rates, xs []float64
+	for k, ph := range b.Phases {
+		if ph.Phase.Kind == study.Closed && ph.Phase.Targets[0] == i {
+			rates = append(rates, ph.Stats.Throughput)
+			xs = append(xs, responses(b.Samples[k], i)...)
+		}
+	}
+	if len(rates) == 0 {
+		return
+	}
+	f.values[Throughput] = mean(rates)
+	slices.Sort(xs)
+	if ok, why := stat.Supported(len(xs), quantiles[P50]); ok {
+		f.values[ClosedP50] = stat.Quantile(xs, quantiles[P50])
+	} else {
+		f.why[ClosedP50] = why
+	}
 }
 
 // Usage is what the processes of one role of a treatment used in the latency
@@ -185,13 +235,13 @@ func strain(p *study.Plan, b Block) stat.Strain {
 		return s
 	}
 	s.Steal = rec.Host.StealShare()
-	for i := range p.Study.Treatments {
+	for _, i := range p.Arms(b.Index) {
 		if late := lateness(samples, i); len(late) > 0 {
 			s.Lateness = append(s.Lateness, stat.Quantile(late, 0.5))
 			s.LatenessError = max(s.LatenessError, stat.MedianError(late))
 		}
 	}
-	base := figuresOf(&b, p.ControlBaseline())
+	base := figuresOf(&b, p.Baseline(b.Index))
 	s.Margin = P50.margin(p.Study.Margin, base.values[P50])
 	return s
 }

@@ -275,8 +275,11 @@ func TestInterferenceStamp(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			in := an.Interference
-			if in == nil || in.Baseline != 0 || in.Heaviest != 2 || in.Blocks != c.controls {
+			if len(an.Interference) != 1 {
+				t.Fatalf("%+v", an.Interference)
+			}
+			in := an.Interference[0]
+			if in.Baseline != 0 || in.Heaviest != 2 || in.Blocks != c.controls {
 				t.Fatalf("%+v", in)
 			}
 			near(t, "alone", in.Solo, float64(c.alone-100*time.Microsecond)/1e3)

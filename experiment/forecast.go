@@ -12,6 +12,8 @@ import (
 
 // Forecast is what the function's model says of a plan before it runs.
 type Forecast struct {
+	// It covers every phase but enforcement and the windows of a closed loop,
+	// which have no schedule: those are judged when they have been.
 	Lowest    float64 `json:"lowest"`    // smallest share of its allowance that any user is left with
 	Refused   int     `json:"refused"`   // requests that would be refused in phases that measure overhead
 	Callers   int     `json:"callers"`   // users that hold state in one block and treatment, at most
@@ -34,6 +36,9 @@ func (a *Apparatus) Forecast() (*Forecast, error) {
 	f := &Forecast{Lowest: 1}
 	for _, b := range a.Plan.Blocks {
 		for _, i := range a.Plan.Enforced() {
+			if !slices.Contains(a.Plan.Arms(b.Index), i) {
+				continue
+			}
 			arrivals, err := a.arrivals(b, i)
 			if err != nil {
 				return nil, err
@@ -66,17 +71,18 @@ func (f *Forecast) Check() error {
 func (a *Apparatus) arrivals(b study.Block, i int) ([]function.Arrival, error) {
 	var all []function.Arrival
 	var start time.Duration
+	arms := a.Plan.Arms(b.Index)
 	for _, p := range b.Phases {
-		if p.Kind == study.Enforce {
+		if p.Kind == study.Enforce || p.Kind == study.Closed {
 			break
 		}
-		if p.Heaviest {
+		if p.Heaviest && len(p.Targets) == 0 {
 			p.Targets = []int{i}
 		}
 		if p.Kind == study.Idle || !slices.Contains(p.Targets, i) {
 			continue
 		}
-		s, err := load.NewSchedule(a.loadOf(p), len(a.Topologies), a.Population)
+		s, err := load.NewSchedule(a.loadOf(p, arms), len(arms), a.Population)
 		if err != nil {
 			return nil, fmt.Errorf("schedule the %s phase of block %d: %w", p.Kind, b.Index, err)
 		}
@@ -87,7 +93,7 @@ func (a *Apparatus) arrivals(b study.Block, i int) ([]function.Arrival, error) {
 				break
 			}
 			last = x.At
-			if x.Target == i {
+			if arms[x.Target] == i {
 				all = append(all, function.Arrival{At: start + x.At, Path: a.path(), Caller: a.callers[x.User]})
 			}
 		}

@@ -29,13 +29,16 @@ const minControlBlocks = 3
 
 // dropSharedTails takes back every p99 under shared load: where treatments
 // interfere their tails shrink towards each other (method.md §2).
-func (an *Analysis) dropSharedTails() {
+func (an *Analysis) dropSharedTails(s *sheet) {
 	for i := range an.Treatments {
 		t := &an.Treatments[i]
 		if _, has := t.Values[P99]; has {
 			delete(t.Values, P99)
 			delete(t.PerBlock, P99)
 			t.Why[P99] = "treatments interfere: a p99 is given from solo windows only"
+		}
+		for _, fs := range s.of {
+			delete(fs[i].values, P99)
 		}
 	}
 }
@@ -58,50 +61,78 @@ func soloP99(blocks []*Block, i int) *float64 {
 	return &v
 }
 
-func interference(p *study.Plan, blocks []*Block) *Interference {
-	in := &Interference{Baseline: p.ControlBaseline(), Heaviest: -1}
-	var shared, solo, apart, base []float64
-	for _, b := range blocks {
-		alone := map[int]float64{}
-		for k, ph := range b.Phases {
-			if ph.Phase.Kind != study.Solo {
-				continue
-			}
-			xs := responses(b.Samples[k], ph.Phase.Targets[0])
-			if ok, _ := stat.Supported(len(xs), quantiles[P50]); ok {
-				alone[ph.Phase.Targets[0]] = stat.Quantile(xs, 0.5)
-			}
-			if ph.Phase.Heaviest {
-				in.Heaviest = ph.Phase.Targets[0]
-			}
+// interference gives one control for each baseline that stood alone: one for
+// each data plane, or for each cell of a pairs study.
+func interference(s *sheet) []Interference {
+	var ins []Interference
+	for i := range s.plan.Study.Treatments {
+		if in, ok := interferenceOf(s, i); ok {
+			ins = append(ins, in)
 		}
-		if len(alone) < 2 {
+	}
+	return ins
+}
+
+// window is what the solo windows of one block say.
+type window struct {
+	baseline, heaviest int
+	alone              map[int]float64 // p50 in µs, by treatment
+}
+
+// windowOf reads a block's solo windows; false without a median of both.
+func windowOf(b *Block) (window, bool) {
+	w := window{baseline: -1, heaviest: -1, alone: map[int]float64{}}
+	for k, ph := range b.Phases {
+		if ph.Phase.Kind != study.Solo {
 			continue
 		}
-		f, has := figuresOf(b, in.Baseline).values[P50]
-		g, too := figuresOf(b, in.Heaviest).values[P50]
+		i := ph.Phase.Targets[0]
+		if ph.Phase.Heaviest {
+			w.heaviest = i
+		} else {
+			w.baseline = i
+		}
+		xs := responses(b.Samples[k], i)
+		if ok, _ := stat.Supported(len(xs), quantiles[P50]); ok {
+			w.alone[i] = stat.Quantile(xs, 0.5)
+		}
+	}
+	return w, len(w.alone) == 2
+}
+
+func interferenceOf(s *sheet, baseline int) (Interference, bool) {
+	in := Interference{Baseline: baseline, Heaviest: -1}
+	var shared, solo, apart, base []float64
+	for k, b := range s.blocks {
+		w, ok := windowOf(b)
+		if !ok || w.baseline != baseline {
+			continue
+		}
+		in.Heaviest = w.heaviest
+		f, has := s.of[k][baseline].values[P50]
+		g, too := s.of[k][w.heaviest].values[P50]
 		if !has || !too { // too few requests for a median
 			continue
 		}
 		shared = append(shared, g-f)
-		solo = append(solo, alone[in.Heaviest]-alone[in.Baseline])
+		solo = append(solo, w.alone[w.heaviest]-w.alone[baseline])
 		apart = append(apart, shared[len(shared)-1]-solo[len(solo)-1])
 		base = append(base, f)
 	}
 	if in.Blocks = len(apart); in.Blocks == 0 {
-		return nil
+		return in, false
 	}
 	in.Shared, in.Solo = mean(shared), mean(solo)
-	in.BaselineP99, in.HeaviestP99 = soloP99(blocks, in.Baseline), soloP99(blocks, in.Heaviest)
-	in.Margin = P50.margin(p.Study.Margin, median(base))
+	in.BaselineP99, in.HeaviestP99 = soloP99(s.blocks, in.Baseline), soloP99(s.blocks, in.Heaviest)
+	in.Margin = P50.margin(s.plan.Study.Margin, median(base))
 	if in.Blocks < minControlBlocks {
-		return in
+		return in, true
 	}
 	if d, err := stat.PairedT(apart, 0.95); err == nil {
 		in.Disagreement = &d
 		in.Interferes = d.Low > in.Margin || d.High < -in.Margin
 	}
-	return in
+	return in, true
 }
 
 func mean(xs []float64) float64 {
@@ -112,6 +143,16 @@ func mean(xs []float64) float64 {
 	return sum / float64(len(xs))
 }
 
+// fewest is the number of blocks of the comparison that has least: all, but in
+// design pairs those of a cell.
+func (an *Analysis) fewest(p *study.Plan) int {
+	n := an.Blocks
+	for _, c := range p.Study.Cells() {
+		n = min(n, an.Treatments[c.Treatment].Blocks)
+	}
+	return n
+}
+
 // remainderLimit is the share of the host's busy time beyond which it is warned
 // that no process of the run accounts for it (method.md §6).
 const remainderLimit = 0.05
@@ -119,15 +160,17 @@ const remainderLimit = 0.05
 // warn lists what the reader must know of the whole run.
 func (an *Analysis) warn(p *study.Plan, blocks []*Block) {
 	add := func(format string, args ...any) { an.Warnings = append(an.Warnings, fmt.Sprintf(format, args...)) }
-	if p.Screening || an.Blocks < study.MinBlocks {
-		add("screening: %d blocks; verdicts need at least %d", an.Blocks, study.MinBlocks)
+	if n := an.fewest(p); p.Screening || n < study.MinBlocks {
+		add("screening: %d blocks; verdicts need at least %d", n, study.MinBlocks)
 	}
 	if p.Study.Load.Lowered != "" {
 		an.Warnings = append(an.Warnings, p.Study.Load.Lowered)
 	}
-	for _, e := range []Endpoint{P50, CPU} {
-		if g, ok := an.AA[e]; ok && !g.Inside {
-			add("noise floor too high for this margin: identical treatments differ by %.2f to %.2f µs by %s, the margin is %.2f µs", g.Low, g.High, e, g.Margin)
+	for _, g := range an.Gates {
+		for _, e := range gated() {
+			if a, ok := g.By[e]; ok && !a.Inside {
+				add("noise floor too high for this margin: %s and %s, which are identical, differ by %.2f to %.2f %s by %s, the margin is %.2f", an.Treatments[g.Baseline].Name, an.Treatments[g.Copy].Name, a.Low, a.High, e.Unit(), e, a.Margin)
+			}
 		}
 	}
 	for _, t := range an.Treatments {
@@ -138,8 +181,10 @@ func (an *Analysis) warn(p *study.Plan, blocks []*Block) {
 			add("%s refused %d requests where overhead is measured: its overhead is invalid", t.Name, t.Refused)
 		}
 	}
-	if in := an.Interference; in != nil && in.Interferes {
-		add("treatments interfere: under shared load %s − %s is %.1f µs, alone %.1f µs", an.Treatments[in.Heaviest].Name, an.Treatments[in.Baseline].Name, in.Shared, in.Solo)
+	for _, in := range an.Interference {
+		if in.Interferes {
+			add("treatments interfere: under shared load %s − %s is %.1f µs, alone %.1f µs", an.Treatments[in.Heaviest].Name, an.Treatments[in.Baseline].Name, in.Shared, in.Solo)
+		}
 	}
 	if l := an.Apparatus; l.HostBusy > BusyLimit {
 		add("the host was %.0f %% busy, more than half: queues are part of the latency", 100*l.HostBusy)

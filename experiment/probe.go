@@ -17,10 +17,10 @@ type process struct {
 	pid       int
 }
 
-func processes(up testbed.Setup, k int, session load.Session) []process {
+func processes(up testbed.Setup, arms []int, session load.Session) []process {
 	var ps []process
-	for i := range k {
-		for _, p := range up.Processes(i) {
+	for k, i := range arms {
+		for _, p := range up.Processes(k) {
 			ps = append(ps, process{i, string(p.Role), p.PID})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/taremesh/tare/stat"
@@ -158,7 +159,7 @@ func (c *course) untilItCounts(ctx context.Context, plan study.Block) error {
 		}
 	}
 	for ; ; attempt, voids = attempt+1, voids+1 {
-		b, err := c.carryOut(ctx, c.Apparatus, plan, c.heaviest(), func(k study.Kind) { c.tell(Event{Block: plan.Index, Phase: k}) })
+		b, err := c.carryOut(ctx, c.Apparatus, plan, c.heaviest(plan), func(k study.Kind) { c.tell(Event{Block: plan.Index, Phase: k}) })
 		if err != nil {
 			return err
 		}
@@ -229,18 +230,22 @@ func (c *course) tell(e Event) {
 	c.Progress(e)
 }
 
-// heaviest is the treatment that the interference control compares with its
-// baseline: the one with the greatest CPU time per request when the first
-// control block begins, and the same from then on.
-func (c *course) heaviest() int {
-	for _, b := range c.blocks {
-		for _, ph := range b.Phases {
-			if ph.Phase.Heaviest {
-				return ph.Phase.Targets[0]
-			}
+// heaviest is the treatment that the interference control of a block compares
+// with its baseline: of those on the baseline's data plane (of all, where the
+// baseline has none) the one with the greatest CPU time per request when that
+// baseline's first control block begins, and the same from then on.
+func (c *course) heaviest(plan study.Block) int {
+	k := slices.IndexFunc(plan.Phases, func(p study.Phase) bool { return p.Kind == study.Solo && !p.Heaviest })
+	if k < 0 {
+		return -1
+	}
+	base := plan.Phases[k].Targets[0]
+	for i := range c.blocks {
+		if w, _ := windowOf(&c.blocks[i]); w.baseline == base && w.heaviest >= 0 {
+			return w.heaviest
 		}
 	}
-	base := c.Plan.ControlBaseline()
+	s := &c.Plan.Study
 	best, most := -1, -1.0
 	for i := range c.Topologies {
 		var sum float64
@@ -249,7 +254,8 @@ func (c *course) heaviest() int {
 				sum += x
 			}
 		}
-		if i != base && c.Plan.Study.Treatments[i].Control != study.AA && sum > most {
+		near := s.PlaneOf(base) == "" || s.PlaneOf(i) == s.PlaneOf(base)
+		if i != base && near && s.Treatments[i].Control != study.AA && sum > most {
 			best, most = i, sum
 		}
 	}

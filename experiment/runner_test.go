@@ -26,7 +26,7 @@ func TestRunFindsWhatIsThere(t *testing.T) {
 	if an.Blocks != 12 || an.Voids != 0 {
 		t.Errorf("%d blocks, %d voids", an.Blocks, an.Voids)
 	}
-	if g := an.AA[experiment.P50]; !g.Inside {
+	if g := an.Gates[0].By[experiment.P50]; !g.Inside {
 		t.Errorf("identical treatments differ: %+v", g)
 	}
 	for _, c := range an.Comparisons {

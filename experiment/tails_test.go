@@ -37,7 +37,10 @@ func TestTailsUnderInterference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := an.Interference
+		if len(an.Interference) != 1 {
+			t.Fatalf("%+v", an.Interference)
+		}
+		in := an.Interference[0]
 		if in.Interferes != c.stamped || in.HeaviestP99 == nil || *in.HeaviestP99 != float64(c.alone)/1e3+0.4 {
 			t.Fatalf("%+v", in)
 		}

@@ -55,6 +55,9 @@ type Native struct {
 	// Types are the Go implementations, by the message they take; the
 	// embedded data plane maps the type URL to them.
 	Types []FilterType
+	// Check, if set, refuses a number of callers that the filter would not
+	// keep apart, and says the remedy.
+	Check func(spec Spec, callers int) error
 }
 
 // Wasm is the form that is a proxy-wasm module: the same file in every data

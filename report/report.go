@@ -19,7 +19,7 @@ import (
 )
 
 // Format is the version of the JSON.
-const Format = "report/1"
+const Format = "report/2"
 
 // Report is the answer to a study. Times are in microseconds where the name
 // ends in _us; a field that is null could not or may not be given.
@@ -32,8 +32,10 @@ type Report struct {
 	State        string              `json:"state"`
 	Treatments   []Treatment         `json:"treatments"`
 	Comparisons  []Comparison        `json:"comparisons"`
-	AA           *AA                 `json:"aa"`
-	Interference *Interference       `json:"interference"`
+	AA           []AA                `json:"aa"`           // one for each copy
+	Interference []Interference      `json:"interference"` // one for each baseline that stood alone
+	CostRatios   []CostRatio         `json:"cost_ratios,omitempty"`
+	Pairs        *Pairs              `json:"pairs,omitempty"`
 	Rejections   *Rejections         `json:"rejections,omitempty"`
 	Blocks       int                 `json:"blocks"`
 	Voids        int                 `json:"voids"`
@@ -49,7 +51,7 @@ type Report struct {
 	Digest       string              `json:"digest"`
 	Environment  measure.Environment `json:"environment"`
 	Program      experiment.Program  `json:"program"`
-	Plane        *dataplane.Program  `json:"plane"`
+	Planes       []dataplane.Program `json:"planes"`
 	Command      []string            `json:"command"`
 	Sentences    []string            `json:"sentences"`
 	Warnings     []string            `json:"warnings"`
@@ -63,13 +65,18 @@ type Treatment struct {
 	Site             *string            `json:"site"`
 	Control          *string            `json:"control"`
 	DataPlane        *string            `json:"dataplane"`
+	Of               *string            `json:"of,omitempty"`    // its name in the study file, where it is a copy
+	Level            *string            `json:"level,omitempty"` // of design pairs
+	Blocks           int                `json:"blocks"`          // that its figures come from
 	Requests         int                `json:"requests"`
 	P50              *float64           `json:"p50_us"`
 	P90              *float64           `json:"p90_us"`
 	P99              *float64           `json:"p99_us"`
 	CPU              *float64           `json:"cpu_us_per_request"`
 	PrivateMB        *float64           `json:"private_mb"`
-	Why              map[string]string  `json:"why,omitempty"` // of each null
+	Throughput       *float64           `json:"throughput,omitempty"`         // requests/s of a closed loop
+	ClosedP50        *float64           `json:"closed_loop_p50_us,omitempty"` // compares with nothing
+	Why              map[string]string  `json:"why,omitempty"`                // of each null
 	Parts            []experiment.Usage `json:"parts"`
 	Enforcement      []Outcome          `json:"enforcement,omitempty"`
 	BucketsTouched   int                `json:"buckets_touched,omitempty"`
@@ -98,7 +105,8 @@ type Comparison struct {
 	Baseline  string `json:"baseline"`
 	Endpoint  string `json:"endpoint"`
 	Interval
-	Unit              string    `json:"unit"` // us: microseconds, per request
+	Unit              string    `json:"unit"` // us: microseconds, per request; per_s: requests/s
+	Level             *string   `json:"level,omitempty"`
 	Ratio             *Interval `json:"ratio"`
 	Margin            float64   `json:"margin"`
 	Verdict           string    `json:"verdict"`
@@ -112,12 +120,23 @@ type Comparison struct {
 	Warnings          []string  `json:"warnings,omitempty"`
 }
 
-// AA is the A/A gate at p50, with that of CPU time beside it.
+// AA is the A/A gate of one copy, at its data plane and level.
 type AA struct {
+	Treatment string  `json:"treatment"`
+	Baseline  string  `json:"baseline"`
+	DataPlane *string `json:"dataplane"`
+	Level     *string `json:"level,omitempty"`
+	P50       *Gate   `json:"p50"` // null while few blocks agree to the nanosecond
+	CPU       *Gate   `json:"cpu"`
+	// Throughput is that of a closed loop, in requests/s.
+	Throughput *Gate `json:"throughput,omitempty"`
+}
+
+// Gate is the difference of two identical treatments by one endpoint.
+type Gate struct {
 	Interval
 	Margin float64 `json:"margin"`
 	Inside bool    `json:"inside"`
-	CPU    *AA     `json:"cpu,omitempty"`
 }
 
 // Interference is the interference control.
@@ -165,18 +184,22 @@ func New(e experiment.Experiment, state experiment.State, blocks []experiment.Bl
 	r.Blocks, r.Voids, r.Warnings = an.Blocks, an.Voids, append(r.Warnings, an.Warnings...)
 	r.Screening = p.Screening || an.Blocks < study.MinBlocks
 	for i := range an.Treatments {
-		r.Treatments = append(r.Treatments, treatment(&p.Study, an, i))
+		if p.Study.Stands(i) {
+			r.Treatments = append(r.Treatments, treatment(&p.Study, an, i))
+		}
 	}
 	for _, c := range an.Comparisons {
-		r.Comparisons = append(r.Comparisons, comparison(an, c))
+		r.Comparisons = append(r.Comparisons, comparison(&p.Study, an, c))
 		if c.Primary {
 			r.Method, r.Family = string(c.Multiplicity.Method), c.Multiplicity.Comparisons
 		}
 	}
 	l := an.Apparatus
 	r.Apparatus = &Apparatus{l.Rate, l.HostBusy, l.Steal, l.LatenessP50, l.LatenessP99, l.GeneratorCPU, l.SpinShare, l.Remainder}
-	r.AA = gate(an.AA)
-	r.Interference = interference(an)
+	r.addGates(&p.Study, an)
+	r.addInterference(an)
+	r.addCostRatios(&p.Study, an)
+	r.addPairs(&p.Study, an)
 	if n := an.Rejections; n != nil {
 		r.Rejections = &Rejections{n.Rejected, n.Of, n.Low, n.High}
 	}
@@ -201,7 +224,7 @@ func head(e experiment.Experiment, state experiment.State) *Report {
 	return &Report{
 		Format: Format, ID: e.ID, Study: p.Study.Name, Question: p.Study.Question, Started: e.Started, State: string(state),
 		Level: p.Rule.Level, Rate: float64(p.Study.Load.Rate), Seed: p.Seed, Digest: p.Digest, Environment: e.Environment,
-		Program: e.Program, Plane: e.Plane, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, Sentences: []string{}, Warnings: []string{},
+		Program: e.Program, Planes: e.Planes, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, AA: []AA{}, Interference: []Interference{}, Sentences: []string{}, Warnings: []string{},
 	}
 }
 
@@ -227,7 +250,7 @@ func (r *Report) addVoids(p *study.Plan, blocks []experiment.Block) error {
 		return fmt.Errorf("report %s with its void blocks: %w", r.ID, err)
 	}
 	for _, c := range an.Comparisons {
-		r.WithVoids = append(r.WithVoids, comparison(an, c))
+		r.WithVoids = append(r.WithVoids, comparison(&p.Study, an, c))
 	}
 	return nil
 }
@@ -239,8 +262,12 @@ func treatment(s *study.Study, an *experiment.Analysis, i int) Treatment {
 	if f := s.FormOf(i); f != "" {
 		out.Site = text(string(siteOf(s, i)))
 	}
-	if s.OnMesh(i) {
-		out.DataPlane = text(s.DataPlane)
+	out.DataPlane, out.Of, out.Level, out.Blocks = text(s.PlaneOf(i)), text(st.Of), level(st.Level), t.Blocks
+	if v, ok := t.Values[experiment.Throughput]; ok {
+		out.Throughput = &v
+	}
+	if v, ok := t.Values[experiment.ClosedP50]; ok {
+		out.ClosedP50 = &v
 	}
 	for _, q := range []struct {
 		e    experiment.Endpoint
@@ -284,13 +311,34 @@ func text(s string) *string {
 	return &s
 }
 
+// level is nil where a treatment has none.
+func level(l study.Level) *string {
+	if l.IsZero() {
+		return nil
+	}
+	return text(l.String())
+}
+
+// The units of comparisons.
+const (
+	unitMicros    = "us"
+	unitPerSecond = "per_s"
+)
+
+func unit(e experiment.Endpoint) string {
+	if e == experiment.Throughput {
+		return unitPerSecond
+	}
+	return unitMicros
+}
+
 func interval(i stat.Interval) Interval { return Interval{i.Estimate, i.Low, i.High} }
 
-func comparison(an *experiment.Analysis, c experiment.Comparison) Comparison {
+func comparison(s *study.Study, an *experiment.Analysis, c experiment.Comparison) Comparison {
 	out := Comparison{
 		Treatment: an.Treatments[c.Treatment].Name, Baseline: an.Treatments[c.Baseline].Name, Endpoint: string(c.Endpoint),
-		Interval: interval(c.Difference), Unit: "us", Margin: c.Margin, Verdict: string(c.Verdict), Direction: text(string(c.Direction)),
-		Primary: c.Primary, SD: c.SD, MinimumDetectable: c.MinimumDetectable, BlocksNeeded: c.BlocksNeeded,
+		Interval: interval(c.Difference), Unit: unit(c.Endpoint), Level: level(s.Treatments[c.Treatment].Level), Margin: c.Margin, Verdict: string(c.Verdict), Direction: text(string(c.Direction)),
+		Primary: c.Primary, SD: c.SD, PerBlock: c.PerBlock, MinimumDetectable: c.MinimumDetectable, BlocksNeeded: c.BlocksNeeded,
 	}
 	if c.Ratio != nil {
 		i := interval(*c.Ratio)
@@ -300,40 +348,37 @@ func comparison(an *experiment.Analysis, c experiment.Comparison) Comparison {
 		i := interval(*c.HodgesLehmann)
 		out.HodgesLehmann = &i
 	}
-	a, b := an.Treatments[c.Baseline].PerBlock[c.Endpoint], an.Treatments[c.Treatment].PerBlock[c.Endpoint]
-	for k := range a {
-		out.PerBlock = append(out.PerBlock, b[k]-a[k])
-	}
 	for _, w := range c.Warnings {
 		out.Warnings = append(out.Warnings, w.Text)
 	}
 	return out
 }
 
-func gate(gs map[experiment.Endpoint]stat.AA) *AA {
-	p50, ok := gs[experiment.P50]
-	if !ok {
-		return nil
+func (r *Report) addGates(s *study.Study, an *experiment.Analysis) {
+	of := func(g experiment.Gate, e experiment.Endpoint) *Gate {
+		a, ok := g.By[e]
+		if !ok {
+			return nil
+		}
+		return &Gate{interval(a.Interval), a.Margin, a.Inside}
 	}
-	out := &AA{Interval: interval(p50.Interval), Margin: p50.Margin, Inside: p50.Inside}
-	if cpu, ok := gs[experiment.CPU]; ok {
-		out.CPU = &AA{Interval: interval(cpu.Interval), Margin: cpu.Margin, Inside: cpu.Inside}
+	for _, g := range an.Gates {
+		r.AA = append(r.AA, AA{Treatment: an.Treatments[g.Copy].Name, Baseline: an.Treatments[g.Baseline].Name,
+			DataPlane: text(s.PlaneOf(g.Copy)), Level: level(s.Treatments[g.Copy].Level),
+			P50: of(g, experiment.P50), CPU: of(g, experiment.CPU), Throughput: of(g, experiment.Throughput)})
 	}
-	return out
 }
 
-func interference(an *experiment.Analysis) *Interference {
-	in := an.Interference
-	if in == nil {
-		return nil
+func (r *Report) addInterference(an *experiment.Analysis) {
+	for _, in := range an.Interference {
+		out := Interference{Baseline: an.Treatments[in.Baseline].Name, Heaviest: an.Treatments[in.Heaviest].Name, Blocks: in.Blocks,
+			Shared: in.Shared, Solo: in.Solo, BaselineP99: in.BaselineP99, HeaviestP99: in.HeaviestP99, Margin: in.Margin, Interferes: in.Interferes}
+		if in.Disagreement != nil {
+			i := interval(*in.Disagreement)
+			out.Disagreement = &i
+		}
+		r.Interference = append(r.Interference, out)
 	}
-	out := &Interference{Baseline: an.Treatments[in.Baseline].Name, Heaviest: an.Treatments[in.Heaviest].Name, Blocks: in.Blocks,
-		Shared: in.Shared, Solo: in.Solo, BaselineP99: in.BaselineP99, HeaviestP99: in.HeaviestP99, Margin: in.Margin, Interferes: in.Interferes}
-	if in.Disagreement != nil {
-		i := interval(*in.Disagreement)
-		out.Disagreement = &i
-	}
-	return out
 }
 
 // primaries lists the comparisons that verdicts are given on, in order.

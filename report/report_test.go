@@ -168,7 +168,7 @@ func TestReportSaysWhatItFound(t *testing.T) {
 	if verdict["native"] != "immaterial" || verdict["library"] != "material" {
 		t.Errorf("1.5 and 30 µs with a margin of 2 %% of 260 µs: %v", verdict)
 	}
-	if !r.AA.Inside {
+	if len(r.AA) != 1 || !r.AA[0].P50.Inside {
 		t.Errorf("A/A %+v", r.AA)
 	}
 	for _, x := range r.Treatments {

@@ -17,17 +17,30 @@ func sentences(r *Report, p *study.Plan) []string {
 		if t.Baseline == "" || t.Control == study.AA {
 			continue
 		}
-		var parts []string
-		for _, e := range []experiment.Endpoint{experiment.P50, experiment.CPU} {
-			if c, ok := r.find(t.Name, e); ok {
-				parts = append(parts, clause(c))
-			}
+		if s := r.sentence(subject(&p.Study, i)+" adds to", t.Name, t.Baseline); s != "" {
+			out = append(out, s)
 		}
-		if len(parts) > 0 {
-			out = append(out, fmt.Sprintf("%s adds to %s: %s.", subject(&p.Study, i), t.Baseline, strings.Join(parts, "; ")))
+		for _, name := range t.Against {
+			if s := r.sentence(subject(&p.Study, i)+" against", t.Name, name); s != "" {
+				out = append(out, s)
+			}
 		}
 	}
 	return out
+}
+
+// sentence is empty without a comparison of the two.
+func (r *Report) sentence(begins, treatment, baseline string) string {
+	var parts []string
+	for _, e := range []experiment.Endpoint{experiment.Throughput, experiment.P50, experiment.CPU} {
+		if c, ok := r.find(treatment, baseline, e); ok {
+			parts = append(parts, clause(c))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %s: %s.", begins, baseline, strings.Join(parts, "; "))
 }
 
 // subject names what a treatment adds.
@@ -42,9 +55,9 @@ func subject(s *study.Study, i int) string {
 	return t.Name
 }
 
-func (r *Report) find(treatment string, e experiment.Endpoint) (Comparison, bool) {
+func (r *Report) find(treatment, baseline string, e experiment.Endpoint) (Comparison, bool) {
 	for _, c := range r.Comparisons {
-		if c.Treatment == treatment && c.Endpoint == string(e) {
+		if c.Treatment == treatment && c.Baseline == baseline && c.Endpoint == string(e) {
 			return c, true
 		}
 	}
@@ -53,11 +66,19 @@ func (r *Report) find(treatment string, e experiment.Endpoint) (Comparison, bool
 
 var endpointWords = map[string]string{
 	string(experiment.P50): "at p50", string(experiment.P90): "at p90", string(experiment.P99): "at p99",
-	string(experiment.CPU): "of CPU per request",
+	string(experiment.CPU): "of CPU per request", string(experiment.Throughput): "in a closed loop",
+}
+
+// unitWords is a unit as it is printed.
+func unitWords(unit string) string {
+	if unit == unitPerSecond {
+		return "requests/s"
+	}
+	return "µs"
 }
 
 func clause(c Comparison) string {
-	s := fmt.Sprintf("%s µs ± %s %s, %s", signed(c.Estimate), plain(half(c.Interval)), endpointWords[c.Endpoint], verdictWords(c))
+	s := fmt.Sprintf("%s %s ± %s %s, %s", signed(c.Estimate), unitWords(c.Unit), plain(half(c.Interval)), endpointWords[c.Endpoint], verdictWords(c))
 	if !c.Primary {
 		s += ", exploratory"
 	}

@@ -20,7 +20,9 @@ func (r *Report) JSON(w io.Writer) error {
 func (r *Report) Text(w io.Writer) error {
 	t := &printer{}
 	t.head(r)
+	t.pairs(r.Pairs)
 	t.verdicts(r)
+	t.costRatios(r)
 	t.treatments(r)
 	t.controls(r)
 	t.enforcement(r)
@@ -44,7 +46,11 @@ func (t *printer) head(r *Report) {
 	if r.Screening {
 		stamp = "  SCREENING: too few blocks for verdicts"
 	}
-	t.line("%d blocks, %d void · %d treatments, %g requests/s each, each request drawn at random%s", r.Blocks, r.Voids, len(r.Treatments), r.Rate, stamp)
+	if r.Pairs != nil {
+		t.line("%d blocks, %d void · two treatments at a time, at the rate of the level each; each request drawn at random, closed loops in windows in the order ABBA%s", r.Blocks, r.Voids, stamp)
+	} else {
+		t.line("%d blocks, %d void · %d treatments, %g requests/s each, each request drawn at random%s", r.Blocks, r.Voids, len(r.Treatments), r.Rate, stamp)
+	}
 	t.line("")
 }
 
@@ -137,28 +143,33 @@ func number(x *float64) string {
 }
 
 func (t *printer) controls(r *Report) {
-	gate := func(name string, a *AA) {
-		if a == nil {
+	gate := func(name, of, unit string, g *Gate) {
+		if g == nil {
 			return
 		}
 		word := "inside: identical treatments come out identical"
-		if !a.Inside {
+		if !g.Inside {
 			word = "NOT inside: the noise floor is too high for this margin"
 		}
-		t.line("A/A by %s: %s µs (%s to %s), margin ±%s, %s", name, signed(a.Estimate), signed(a.Low), signed(a.High), plain(a.Margin), word)
+		t.line("A/A%s by %s: %s %s (%s to %s), margin ±%s, %s", of, name, signed(g.Estimate), unit, signed(g.Low), signed(g.High), plain(g.Margin), word)
 	}
-	if r.AA != nil {
-		gate("p50", r.AA)
-		gate("cpu", r.AA.CPU)
+	for _, a := range r.AA {
+		of := ""
+		if len(r.AA) > 1 {
+			of = " of " + a.Baseline
+		}
+		gate("p50", of, "µs", a.P50)
+		gate("cpu", of, "µs", a.CPU)
+		gate("throughput", of, "requests/s", a.Throughput)
 	}
-	if in := r.Interference; in != nil {
+	for _, in := range r.Interference {
 		t.line("Interference: %s − %s is %s µs under shared load, %s µs alone at the total rate (%d control blocks%s)",
 			in.Heaviest, in.Baseline, signed(in.Shared), signed(in.Solo), in.Blocks, disagreement(in))
 	}
 	t.line("")
 }
 
-func disagreement(in *Interference) string {
+func disagreement(in Interference) string {
 	if in.Disagreement == nil {
 		return "; no interval from fewer than 3"
 	}
@@ -198,8 +209,10 @@ func (t *printer) apparatus(r *Report) {
 	t.line("Sent %.0f requests/s in all; host %.0f %% busy, steal %.1f %%; lateness p50 %s µs, p99 %s µs; generator %s µs of CPU per request beside %.0f %% of a core spinning",
 		a.Rate, 100*a.HostBusy, 100*a.Steal, plain(a.LatenessP50), plain(a.LatenessP99), plain(a.GeneratorCPU), 100*a.SpinShare)
 	t.line("%s, %d cores, Linux %s, %s, tare %s", e.CPU, e.Cores, e.Kernel, e.Go, r.Program.Version)
-	if p := r.Plane; p != nil && p.Path != "" {
-		t.line("%s %s, %s, SHA-256 %.12s", p.Plane, p.Version, p.Path, p.SHA256)
+	for _, p := range r.Planes {
+		if p.Path != "" {
+			t.line("%s %s, %s, SHA-256 %.12s", p.Plane, p.Version, p.Path, p.SHA256)
+		}
 	}
 	t.line("Seed %d, digest %.12s, %s", r.Seed, r.Digest, strings.Join(r.Command, " "))
 	for _, v := range r.VoidReasons {

@@ -102,7 +102,7 @@ func randomSamples(r *rand.Rand, n int) []load.Sample {
 func Options() cmp.Option {
 	return cmp.Options{
 		cmp.Comparer(func(a, b study.Params) bool { return paramsText(a) == paramsText(b) }),
-		cmpopts.IgnoreUnexported(study.Study{}),
+		cmpopts.IgnoreUnexported(study.Study{}, study.Design{}, study.Treatment{}),
 		cmpopts.EquateEmpty(),
 		cmp.FilterValues(func(a, b []load.Sample) bool { return len(a)+len(b) > 0 }, cmp.Comparer(slices.Equal[[]load.Sample])),
 	}

@@ -12,6 +12,8 @@ type Margins struct {
 	P50 Margin `yaml:"p50" json:"p50"` // default: the greater of 2 % and 2 µs
 	P99 Margin `yaml:"p99" json:"p99"` // default: 5 %
 	CPU Margin `yaml:"cpu" json:"cpu"` // default: 2 %
+	// Rate is that of the requests/s of a closed loop; default in design pairs: 2 %.
+	Rate Margin `yaml:"rate" json:"rate,omitzero"`
 }
 
 // Margin is the greater of a part of the baseline and an absolute time. In
@@ -52,6 +54,15 @@ func (ms *Margins) setDefaults() {
 		if *d.m == (Margin{}) {
 			*d.m = *d.dflt
 		}
+	}
+}
+
+// IsZero reports whether there is no margin.
+func (m Margin) IsZero() bool { return m == Margin{} }
+
+func (ms *Margins) setRate() {
+	if ms.Rate.IsZero() {
+		ms.Rate = Margin{Relative: 0.02}
 	}
 }
 

@@ -43,8 +43,10 @@ type VoidRule struct {
 
 // Block is one replicate: every treatment on fresh processes.
 type Block struct {
-	Index  int     `json:"index"`
-	Seed   uint64  `json:"seed"`
+	Index int    `json:"index"`
+	Seed  uint64 `json:"seed"`
+	// Arms are the treatments that stand, baseline first; empty: all of them.
+	Arms   []int   `json:"arms,omitempty"`
 	Start  []int   `json:"start"` // the order in which treatments are started
 	Phases []Phase `json:"phases"`
 }
@@ -58,6 +60,7 @@ const (
 	Idle    Kind = "idle"    // no load: what the processes spend on their own
 	Latency Kind = "latency" // every request draws its treatment
 	Solo    Kind = "solo"    // one treatment alone at the total rate
+	Closed  Kind = "closed"  // one treatment alone, as many requests as it answers
 	Enforce Kind = "enforce" // some users go over their limit
 )
 
@@ -69,8 +72,9 @@ type Phase struct {
 	Each     int           `json:"each,omitempty"`    // exactly so many to each target
 	Duration time.Duration `json:"duration"`
 	Seed     uint64        `json:"seed,omitempty"`
-	// Heaviest marks the solo window of the treatment with the greatest CPU
-	// time per request in the blocks before; Targets is then empty.
+	// Heaviest marks the solo window of what the baseline is held against: the
+	// treatment with the greatest CPU time per request in the blocks before, on
+	// the baseline's data plane. Targets is then empty, but in design pairs.
 	Heaviest bool `json:"heaviest,omitempty"`
 }
 
@@ -85,8 +89,9 @@ const (
 // Blocks below which no verdict but undecided is given, and below which a
 // study is not planned unless it is asked to be quick.
 const (
-	MinBlocks   = 10
-	quickBlocks = 5
+	MinBlocks    = 10
+	quickBlocks  = 5
+	quickLatency = 2 * time.Second
 )
 
 // PilotTime is about how long it takes to try whether a default rate suits the host.
@@ -108,7 +113,7 @@ type Options struct {
 // MakePlan checks and plans a study.
 func MakePlan(s Study, o Options) (*Plan, error) {
 	s.Treatments = slices.Clone(s.Treatments) // the caller's stay without defaults
-	if err := s.Validate(); err != nil {
+	if err := s.expand(); err != nil {
 		return nil, err
 	}
 	if o.Time != 0 {
@@ -118,10 +123,7 @@ func MakePlan(s Study, o Options) (*Plan, error) {
 		s.Design.Time, s.Design.Blocks = o.Time, 0
 	}
 	if o.Quick {
-		s.Design.Blocks = quickBlocks
-		s.Design.Latency = min(s.Design.Latency, 2*time.Second)
-		s.Design.ControlEvery = -1
-		s.Design.Stop = StopFixed
+		s.quicken()
 	}
 	p := &Plan{Study: s, Seed: o.Seed, Rule: rule(s.Design)}
 	if p.Seed == 0 {
@@ -131,7 +133,7 @@ func MakePlan(s Study, o Options) (*Plan, error) {
 	if err := p.addBlocks(); err != nil {
 		return nil, err
 	}
-	p.Screening = len(p.Blocks) < MinBlocks
+	p.Screening = p.fewest() < MinBlocks
 	text, err := json.Marshal(p)
 	if err != nil {
 		return nil, fmt.Errorf("make the digest of the plan: %w", err)
@@ -139,6 +141,43 @@ func MakePlan(s Study, o Options) (*Plan, error) {
 	sum := sha256.Sum256(text)
 	p.Digest = hex.EncodeToString(sum[:])
 	return p, nil
+}
+
+// quicken takes what a first look needs.
+func (s *Study) quicken() {
+	d := &s.Design
+	d.Blocks, d.ControlEvery, d.Stop = quickBlocks, -1, StopFixed
+	d.Latency = min(d.Latency, quickLatency)
+	if d.Name == DesignPairs { // a group of each cell: three pairs and an A/A block
+		d.Blocks = groupBlocks
+		d.Latency = max(d.Latency, s.leastLatency())
+	}
+}
+
+// fewest is the number of blocks that the least of the comparisons has.
+func (p *Plan) fewest() int {
+	if p.Study.Design.Name != DesignPairs {
+		return len(p.Blocks)
+	}
+	blocks := map[int]int{}
+	for _, b := range p.Blocks {
+		blocks[b.Arms[1]]++
+	}
+	fewest := len(p.Blocks)
+	for _, c := range p.Study.Cells() {
+		fewest = min(fewest, blocks[c.Treatment])
+	}
+	return fewest
+}
+
+// expand makes of the study as written the one that is carried out.
+func (s *Study) expand() error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	s.expandPlanes()
+	s.expandLevels()
+	return s.Validate()
 }
 
 // rule: a run that may stop early looks at its data more than once, and pays
@@ -166,7 +205,7 @@ const p99Requests = 10_000
 func (p *Plan) latency() time.Duration {
 	d := p.Study.Design
 	forP99 := time.Duration(1.05 * p99Requests / float64(p.Study.Load.Rate) * float64(time.Second))
-	if d.Blocks == 0 && forP99 > d.Latency && (MinBlocks+2)*(p.blockTime(false)+forP99-d.Latency) <= d.Time {
+	if d.Name != DesignPairs && d.Blocks == 0 && forP99 > d.Latency && (MinBlocks+2)*(p.blockTime(false)+forP99-d.Latency) <= d.Time {
 		return forP99
 	}
 	return d.Latency
@@ -174,9 +213,13 @@ func (p *Plan) latency() time.Duration {
 
 func (p *Plan) addBlocks() error {
 	d := p.Study.Design
+	if d.Name == DesignPairs {
+		return p.addPairs()
+	}
 	if p.Study.Load.DefaultRate {
 		p.Expected = PilotTime
 	}
+	controls := 0
 	r := rand.New(rand.NewPCG(p.Seed, 0))
 	for i := 0; d.Blocks == 0 || i < d.Blocks; i++ {
 		control := d.ControlEvery > 0 && i%d.ControlEvery == d.ControlEvery-1 && p.hasControl()
@@ -185,13 +228,20 @@ func (p *Plan) addBlocks() error {
 			break
 		}
 		p.Expected += took
-		p.Blocks = append(p.Blocks, p.block(i, control, r))
+		p.Blocks = append(p.Blocks, p.block(i, control, controls, r))
+		if control {
+			controls++
+		}
 	}
 	if len(p.Blocks) == 0 {
-		return fmt.Errorf("study %s: one block takes %v, and the time is %v; give it more (--time)",
-			p.Study.Name, p.blockTime(false).Round(100*time.Millisecond), d.Time)
+		return p.tooShort(p.blockTime(false))
 	}
 	return nil
+}
+
+func (p *Plan) tooShort(least time.Duration) error {
+	return fmt.Errorf("study %s: one block of everything takes %v, and the time is %v; give it more (--time)",
+		p.Study.Name, least.Round(100*time.Millisecond), p.Study.Design.Time)
 }
 
 // hasControl: interference is between a baseline and something else.
@@ -200,18 +250,24 @@ func (p *Plan) hasControl() bool {
 }
 
 func (p *Plan) blockTime(control bool) time.Duration {
-	t := blockStart + time.Duration(len(p.Study.Treatments))*treatmentUp + blockTeardown
-	for _, ph := range p.phases(control) {
+	return standTime(len(p.Study.Treatments), p.phases(control, 0))
+}
+
+// standTime is about what a block of so many treatments takes.
+func standTime(treatments int, phases []Phase) time.Duration {
+	t := blockStart + time.Duration(treatments)*treatmentUp + blockTeardown
+	for _, ph := range phases {
 		t += ph.Duration
-		if ph.Kind == Solo {
+		if ph.Kind == Solo || ph.Kind == Closed {
 			t += soloSettle
 		}
 	}
 	return t
 }
 
-func (p *Plan) block(i int, control bool, r *rand.Rand) Block {
-	b := Block{Index: i, Seed: r.Uint64() >> 11, Start: r.Perm(len(p.Study.Treatments)), Phases: p.phases(control)}
+// block plans the i-th block; controls is how many control blocks came before.
+func (p *Plan) block(i int, control bool, controls int, r *rand.Rand) Block {
+	b := Block{Index: i, Seed: r.Uint64() >> 11, Start: r.Perm(len(p.Study.Treatments)), Phases: p.phases(control, controls)}
 	if control && r.IntN(2) == 1 {
 		at := len(b.Phases) - 1
 		for b.Phases[at].Kind != Solo {
@@ -228,7 +284,7 @@ func (p *Plan) block(i int, control bool, r *rand.Rand) Block {
 }
 
 // phases lists a block's phases without their seeds.
-func (p *Plan) phases(control bool) []Phase {
+func (p *Plan) phases(control bool, controls int) []Phase {
 	s, all := p.Study, p.all()
 	k := float64(len(all))
 	total := float64(s.Load.Rate) * k
@@ -239,8 +295,9 @@ func (p *Plan) phases(control bool) []Phase {
 		{Kind: Latency, Targets: all, Rate: total, Duration: s.Design.Latency},
 	}
 	if control {
+		bases := p.controlBaselines() // of each plane in turn
 		ps = append(ps,
-			Phase{Kind: Solo, Targets: []int{p.ControlBaseline()}, Rate: total, Duration: s.Design.Solo},
+			Phase{Kind: Solo, Targets: []int{bases[controls%len(bases)]}, Rate: total, Duration: s.Design.Solo},
 			Phase{Kind: Solo, Heaviest: true, Rate: total, Duration: s.Design.Solo})
 	}
 	if s.Enforcement != nil {
@@ -264,15 +321,43 @@ func (p *Plan) all() []int {
 	return all
 }
 
-// ControlBaseline is the treatment that stands for the baseline in the
-// interference control: that of the A/A copy, else the first root.
-func (p *Plan) ControlBaseline() int {
-	for _, t := range p.Study.Treatments {
+// controlBaselines are the treatments that stand for the baseline in the
+// interference control, one for each data plane: those of the A/A copies, else
+// the first root and its copies.
+func (p *Plan) controlBaselines() []int {
+	s := &p.Study
+	var bases []int
+	for _, t := range s.Treatments {
 		if t.Control == AA {
-			return p.Study.Index(t.Baseline)
+			bases = append(bases, s.Index(t.Baseline))
 		}
 	}
-	return 0
+	if len(bases) > 0 {
+		return bases
+	}
+	for i := range s.Treatments {
+		if s.Written(i) == s.Written(0) {
+			bases = append(bases, i)
+		}
+	}
+	return bases
+}
+
+// Arms are the treatments that stand in the block of that index.
+func (p *Plan) Arms(block int) []int {
+	if block < len(p.Blocks) && len(p.Blocks[block].Arms) > 0 {
+		return p.Blocks[block].Arms
+	}
+	return p.all()
+}
+
+// Baseline is the treatment whose figures stand for a whole block: the pair's
+// baseline, that of an A/A copy, or the first root.
+func (p *Plan) Baseline(block int) int {
+	if block < len(p.Blocks) && len(p.Blocks[block].Arms) > 0 {
+		return p.Blocks[block].Arms[0]
+	}
+	return p.controlBaselines()[0]
 }
 
 // Enforced lists the treatments that carry the study's function.

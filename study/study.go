@@ -67,7 +67,7 @@ type Study struct {
 	Format      string       `yaml:"tare" json:"tare"` // Format
 	Name        string       `yaml:"name" json:"name"`
 	Question    string       `yaml:"question" json:"question,omitempty"`
-	DataPlane   string       `yaml:"dataplane" json:"dataplane"` // of every treatment with a proxy
+	DataPlane   Planes       `yaml:"dataplane" json:"dataplane"` // of every treatment with a proxy
 	Testbed     string       `yaml:"testbed" json:"testbed"`     // where they stand; default local
 	Workload    Part         `yaml:"workload" json:"workload"`
 	Function    *Part        `yaml:"function" json:"function,omitempty"`
@@ -76,6 +76,7 @@ type Study struct {
 	Design      Design       `yaml:"design" json:"design"`
 	Enforcement *Enforcement `yaml:"enforcement" json:"enforcement,omitempty"`
 	Margin      Margins      `yaml:"margin" json:"margin"`
+	Reference   *Reference   `yaml:"reference" json:"reference,omitempty"`
 
 	source source
 }
@@ -122,13 +123,24 @@ type Treatment struct {
 	Site     Site    `yaml:"site" json:"site,omitempty"`
 	// Workload replaces the study's workload parameters as a whole.
 	Workload Params `yaml:"workload" json:"workload"`
+	// Against names further treatments above it that it is compared with,
+	// beside its baseline.
+	Against []string `yaml:"against" json:"against,omitempty"`
+	// DataPlane is that of a copy made for one of several planes; see PlaneOf.
+	DataPlane string `yaml:"-" json:"dataplane,omitempty"`
+	// Level is that of a copy made for one level of a pairs design.
+	Level Level `yaml:"-" json:"level,omitzero"`
+	// Of is the name in the study file of what it is a copy of; see Written.
+	Of string `yaml:"-" json:"of,omitempty"`
+
+	written int // place in the study file, from 1; 0: not a copy
 }
 
 // Design says how the study's time is spent. Zero fields take the defaults of
 // method.md §9.
 type Design struct {
-	Name         string        `yaml:"name" json:"name"`                   // interleaved, aa
-	Time         time.Duration `yaml:"time" json:"time"`                   // for the whole run; default 90s
+	Name         string        `yaml:"name" json:"name"`                   // interleaved, pairs, aa
+	Time         time.Duration `yaml:"time" json:"time"`                   // for the whole run; default see defaultTime
 	Blocks       int           `yaml:"blocks" json:"blocks"`               // default: as many as fit the time
 	Warmup       int           `yaml:"warmup" json:"warmup"`               // requests per treatment; default 1000
 	Idle         time.Duration `yaml:"idle" json:"idle"`                   // default 500ms
@@ -136,6 +148,13 @@ type Design struct {
 	ControlEvery int           `yaml:"control_every" json:"control_every"` // interference control in every n-th block; default 4, -1 never
 	Solo         time.Duration `yaml:"solo" json:"solo"`                   // of one solo window; default 1.5s
 	Stop         string        `yaml:"stop" json:"stop"`                   // width (default) or fixed
+	// Of design pairs: the two treatments, baseline first, the levels of the
+	// load, and the length of one window of a closed loop.
+	Pair   []string      `yaml:"pair" json:"pair,omitempty"`
+	Levels []Level       `yaml:"levels" json:"levels,omitempty"`
+	Closed time.Duration `yaml:"closed" json:"closed,omitempty"`
+
+	timeDefault bool // the study gives no time
 }
 
 // Enforcement is the last phase of a block: some users offer more than their limit.

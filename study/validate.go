@@ -14,13 +14,16 @@ func (s *Study) setDefaults() {
 	l, d := &s.Load, &s.Design
 	l.Generator = cmp.Or(l.Generator, "openloop")
 	l.Arrivals = cmp.Or(l.Arrivals, "poisson")
+	s.Testbed = cmp.Or(s.Testbed, "local")
+	d.Name = cmp.Or(d.Name, Interleaved)
+	s.setPairs()
 	l.DefaultRate = l.DefaultRate || l.Rate == 0
 	l.Rate = cmp.Or(l.Rate, 500)
 	l.Connections = cmp.Or(l.Connections, 8)
-	s.DataPlane = cmp.Or(s.DataPlane, "embedded")
-	s.Testbed = cmp.Or(s.Testbed, "local")
-	d.Name = cmp.Or(d.Name, Interleaved)
-	d.Time = cmp.Or(d.Time, 90*time.Second)
+	if len(s.DataPlane) == 0 {
+		s.DataPlane = Planes{DefaultPlane}
+	}
+	s.setTime()
 	d.Warmup = cmp.Or(d.Warmup, 1000)
 	d.Idle = cmp.Or(d.Idle, 500*time.Millisecond)
 	d.Latency = cmp.Or(d.Latency, 3*time.Second)
@@ -40,6 +43,26 @@ func (s *Study) setDefaults() {
 	}
 }
 
+// The default time: so much, or so much for each treatment where that is more.
+const (
+	leastTime     = 90 * time.Second // 7 treatments
+	treatmentTime = 20 * time.Second // more of them
+	timeCovers    = 7
+)
+
+// setTime gives a study without a time the default for its treatments, which
+// become more when it is expanded.
+func (s *Study) setTime() {
+	d := &s.Design
+	if d.Time != 0 && !d.timeDefault {
+		return
+	}
+	d.Time, d.timeDefault = leastTime, true
+	if n := len(s.Treatments); n > timeCovers {
+		d.Time = time.Duration(n) * treatmentTime
+	}
+}
+
 // Validate checks a study that was made in code.
 func (s *Study) Validate() error {
 	s.setDefaults()
@@ -47,7 +70,7 @@ func (s *Study) Validate() error {
 }
 
 func (s *Study) validate() error {
-	for _, check := range []func() error{s.checkHead, s.checkLoad, s.checkTreatments, s.checkDesign, s.checkEnforcement} {
+	for _, check := range []func() error{s.checkHead, s.checkLoad, s.checkTreatments, s.checkDesign, s.checkPairs, s.checkEnforcement, s.checkReference} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -69,6 +92,9 @@ func (s *Study) checkHead() error {
 	}
 	if s.Function != nil && s.Function.Name == "" {
 		return s.Errorf("$.function", "the function has no name; write function: {name: …}")
+	}
+	if err := s.DataPlane.check(); err != nil {
+		return s.Errorf("$.dataplane", "%w", err)
 	}
 	return nil
 }
@@ -138,7 +164,7 @@ func (s *Study) checkTreatments() error {
 		return s.Errorf("$.treatments", "%d treatments: at most 60 stand at once", len(s.Treatments))
 	}
 	for i, t := range s.Treatments {
-		at := func(field string) string { return fmt.Sprintf("$.treatments[%d].%s", i, field) }
+		at := func(field string) string { return s.At(i, field) }
 		if !nameRule.MatchString(t.Name) {
 			return s.Errorf(at("name"), "treatment name %q: want 1 to 40 of a-z, 0-9 and -", t.Name)
 		}
@@ -157,8 +183,30 @@ func (s *Study) checkTreatments() error {
 		if err := s.checkStep(i, t, at); err != nil {
 			return err
 		}
+		if err := s.checkAgainst(i, t, at("against")); err != nil {
+			return err
+		}
 	}
 	return s.checkCopies()
+}
+
+// checkAgainst: every further comparison is one that the reader does not have yet.
+func (s *Study) checkAgainst(i int, t Treatment, at string) error {
+	if len(t.Against) > 0 && (t.Baseline == "" || t.Control == AA) {
+		return s.Errorf(at, "treatment %q is not compared with anything: against is for one with a baseline that is no A/A copy", t.Name)
+	}
+	for k, name := range t.Against {
+		j := s.Index(name)
+		switch {
+		case j < 0 || j >= i:
+			return s.Errorf(at, "treatment %q is against %q, which is not a treatment above it (those are: %s)", t.Name, name, s.namesBefore(i))
+		case name == t.Baseline || slices.Contains(t.Against[:k], name):
+			return s.Errorf(at, "treatment %q is compared with %q already", t.Name, name)
+		case s.Treatments[j].Control == AA:
+			return s.Errorf(at, "treatment %q is against %q, which is an A/A copy: name what it copies", t.Name, name)
+		}
+	}
+	return nil
 }
 
 // checkStep holds a treatment to the rule that it is its baseline plus one thing.
@@ -219,17 +267,18 @@ func (s *Study) checkForm(i int, t Treatment, at func(string) string) error {
 	return nil
 }
 
-// checkCopies: the gate is one A/A copy; a second would be started and never looked at.
+// checkCopies: the gate is one A/A copy, as it is written; a second would be
+// started and never looked at.
 func (s *Study) checkCopies() error {
 	first := ""
 	for i, t := range s.Treatments {
 		if t.Control != AA {
 			continue
 		}
-		if first != "" {
-			return s.Errorf(fmt.Sprintf("$.treatments[%d].control", i), "a study has one A/A copy, and %q is it", first)
+		if first != "" && first != s.Written(i) {
+			return s.Errorf(s.At(i, "control"), "a study has one A/A copy, and %q is it", first)
 		}
-		first = t.Name
+		first = s.Written(i)
 	}
 	return nil
 }
@@ -260,6 +309,7 @@ func known[T ~string](s *Study, path, kind string, v T, all []T) error {
 const (
 	Interleaved = "interleaved"
 	DesignAA    = "aa"
+	DesignPairs = "pairs"
 	StopWidth   = "width"
 	StopFixed   = "fixed"
 )
@@ -272,7 +322,7 @@ const (
 
 func (s *Study) checkDesign() error {
 	d := s.Design
-	if err := known(s, "$.design.name", "design", d.Name, []string{Interleaved, DesignAA}); err != nil {
+	if err := known(s, "$.design.name", "design", d.Name, []string{Interleaved, DesignAA, DesignPairs}); err != nil {
 		return err
 	}
 	if err := known(s, "$.design.stop", "stopping rule", d.Stop, []string{StopWidth, StopFixed}); err != nil {
@@ -309,12 +359,15 @@ func (s *Study) checkDesign() error {
 
 // checkArms: the design aa pairs identical arms, so all must be the same root.
 func (s *Study) checkArms() error {
+	if len(s.DataPlane) > 1 {
+		return s.Errorf("$.dataplane", "design aa compares identical arms, so they stand on one data plane, not on %s", strings.Join(s.DataPlane, " and "))
+	}
 	if len(s.Treatments)%2 != 0 {
 		return s.Errorf("$.treatments", "design aa compares pairs, and %d arms do not pair", len(s.Treatments))
 	}
 	for i, t := range s.Treatments {
 		if t.Baseline != "" || t.Control != s.Treatments[0].Control {
-			return s.Errorf(fmt.Sprintf("$.treatments[%d].name", i), "design aa needs identical arms, and %q is not as %q", t.Name, s.Treatments[0].Name)
+			return s.Errorf(s.At(i, "name"), "design aa needs identical arms, and %q is not as %q", t.Name, s.Treatments[0].Name)
 		}
 	}
 	return nil

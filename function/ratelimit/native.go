@@ -49,6 +49,20 @@ func config(spec function.Spec) (function.FilterConfig, error) {
 	return c, nil
 }
 
+// checkUsers keeps away from the number of buckets at which the least recently
+// used one goes: its user would start anew with a full one.
+func checkUsers(spec function.Spec, callers int) error {
+	s, err := specOf(spec)
+	if err != nil {
+		return err
+	}
+	if callers <= s.Users/2 {
+		return nil
+	}
+	return fmt.Errorf("the native rate limit holds %d buckets and drops the least recently used one beyond that, and there are %d users, more than half: set the function's parameter users to %d or more",
+		s.Users, callers, 2*callers)
+}
+
 // message is the filter for one path. A user is a wildcard, for which Envoy
 // makes a bucket each.
 func (s Spec) message(path string) *localv3.LocalRateLimit {

@@ -15,6 +15,7 @@ func Function() function.Function {
 		Native: &function.Native{
 			Config: config,
 			Types:  []function.FilterType{{URL: typeURL, New: newFilter}},
+			Check:  checkUsers,
 		},
 		Wasm:     &function.Wasm{Module: module, Config: wasmConfiguration},
 		Forecast: forecast,
