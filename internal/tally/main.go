@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -20,32 +21,45 @@ import (
 type group struct {
 	name  string
 	args  []string
-	needs string // a program without which the group cannot run; empty: only Go
+	needs []need // without which the group cannot run; none: only Go
 	hint  string // how to get it
+}
+
+// need is a program.
+type need struct {
+	program string
+	version string // how its answer to --version begins; empty: any
 }
 
 // groups are run in this order. The race detector needs a C compiler and is
 // slow, so it runs over what shares memory between goroutines on a hot path.
+// Modules come out the same only with the toolchain of package crate.
 var groups = []group{
 	{name: "all", args: []string{"./..."}},
 	{
 		name:  "race",
 		args:  []string{"-race", "./internal/process/...", "./function/...", "./dataplane/embedded/..."},
-		needs: "gcc", hint: "apt-get install gcc libc6-dev",
+		needs: []need{{program: "gcc"}}, hint: "apt-get install gcc libc6-dev",
+	},
+	{
+		name:  "wasm",
+		args:  []string{"-tags", "rebuild", "-run", "^TestRebuilt$", "./function/..."},
+		needs: []need{{"/usr/bin/rustc", "rustc 1.63.0"}, {"/usr/bin/cargo", "cargo 1.65.0"}, {"wasm-opt", "wasm-opt version 108"}},
+		hint:  "Debian 12: apt-get install rustc cargo libstd-rust-dev-wasm32 lld binaryen",
 	},
 }
 
 func main() {
-	os.Exit(run(os.Stdout, os.Stderr, os.Getenv("CI") == "true"))
+	os.Exit(run(groups, os.Stdout, os.Stderr, os.Getenv("CI") == "true"))
 }
 
 // run runs every group and returns the exit code.
-func run(out, errs io.Writer, strict bool) int {
+func run(groups []group, out, errs io.Writer, strict bool) int {
 	began := time.Now()
 	var total count
 	for _, g := range groups {
-		if _, err := exec.LookPath(g.needs); g.needs != "" && err != nil {
-			fmt.Fprintf(out, "skipped: group %s: there is no %s (%s)\n", g.name, g.needs, g.hint)
+		if lacks := g.lacks(); lacks != "" {
+			fmt.Fprintf(out, "skipped: group %s: there is no %s (%s)\n", g.name, lacks, g.hint)
 			total.skipped++
 			continue
 		}
@@ -69,6 +83,23 @@ func run(out, errs io.Writer, strict bool) int {
 		return 1
 	}
 	return 0
+}
+
+// lacks names the first program that is not there, empty if all are.
+func (g group) lacks() string {
+	for _, n := range g.needs {
+		if _, err := exec.LookPath(n.program); err != nil {
+			return n.program
+		}
+		if n.version == "" {
+			continue
+		}
+		said, err := exec.Command(n.program, "--version").Output()
+		if err != nil || !strings.HasPrefix(string(said), n.version) {
+			return fmt.Sprintf("%s that is %q", n.program, n.version)
+		}
+	}
+	return ""
 }
 
 // run runs one group. Whatever made go test fail counts as at least one failure.

@@ -100,6 +100,10 @@ func TestTallyRefusesWhatIsNoEvent(t *testing.T) {
 // and the exit code against what that command does.
 func TestRun(t *testing.T) {
 	const pass = `echo '{"Action":"pass","Package":"p","Test":"TestA"}'; echo '{"Action":"pass","Package":"p"}'`
+	groups := []group{
+		{name: "all", args: []string{"./..."}},
+		{name: "race", needs: []need{{program: "gcc"}}},
+	}
 	const skip = `echo '{"Action":"skip","Package":"p","Test":"TestB"}'; echo '{"Action":"pass","Package":"p"}'`
 	for _, c := range []struct {
 		name, script string
@@ -124,11 +128,33 @@ func TestRun(t *testing.T) {
 			}
 			t.Setenv("PATH", path)
 			var out strings.Builder
-			code := run(&out, &strings.Builder{}, c.strict)
+			code := run(groups, &out, &strings.Builder{}, c.strict)
 			if !strings.HasSuffix(out.String(), "\n"+c.last+"\n") || code != c.code {
 				t.Errorf("code %d, want %d; last line not %q:\n%s", code, c.code, c.last, out.String())
 			}
 		})
+	}
+}
+
+func TestNeeds(t *testing.T) {
+	path := t.TempDir()
+	program(t, filepath.Join(path, "opt"), "echo opt version 108")
+	program(t, filepath.Join(path, "broken"), "echo opt version 108; exit 1")
+	t.Setenv("PATH", path)
+	for _, c := range []struct {
+		needs []need
+		lacks string
+	}{
+		{nil, ""},
+		{[]need{{"opt", ""}}, ""},
+		{[]need{{"opt", "opt version 108"}}, ""},
+		{[]need{{"opt", ""}, {"gone", ""}}, "gone"},
+		{[]need{{"opt", "opt version 109"}}, `opt that is "opt version 109"`},
+		{[]need{{"broken", "opt version 108"}}, `broken that is "opt version 108"`},
+	} {
+		if got := (group{needs: c.needs}).lacks(); got != c.lacks {
+			t.Errorf("%v: lacks %q, want %q", c.needs, got, c.lacks)
+		}
 	}
 }
 
