@@ -95,17 +95,18 @@ random, so what disturbs the machine falls on all of them alike.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return inputf("%w; see %s --help", err, c.CommandPath())
 	})
-	root.CompletionOptions.DisableDefaultCmd = true
+	root.CompletionOptions.DisableDefaultCmd = true // ours is completion.go
 	for _, add := range commands() {
 		root.AddCommand(add(s))
 	}
+	complete(root, s)
 	return root
 }
 
 // commands lists the subcommands in the order of the help.
 func commands() []func(State) *cobra.Command {
 	return []func(State) *cobra.Command{
-		newRun, newPlan, newReport, newList, newShow, newAA, newLoad, newDoctor, newImageHub, newProxy, newVersion, newServe, newGenerate,
+		newRun, newPlan, newReport, newList, newShow, newAA, newLoad, newDoctor, newSchema, newImageHub, newProxy, newCompletion, newVersion, newServe, newGenerate,
 	}
 }
 
