@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -58,7 +59,7 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 	if a.Generator, err = c.Generators.Get(s.Load.Generator); err != nil {
 		return nil, s.Errorf("$.load.generator", "%w", err)
 	}
-	if a.Testbed, err = c.Testbeds.Get(s.Testbed); err != nil {
+	if a.Testbed, err = c.Testbeds.Get(cmp.Or(s.Testbed, study.DefaultTestbed)); err != nil {
 		return nil, s.Errorf("$.testbed", "%w", err)
 	}
 	if a.workload, err = c.Workloads.Get(s.Workload.Name); err != nil {
@@ -115,7 +116,8 @@ func (a *Apparatus) decodeFunction(c Catalog) error {
 	return err
 }
 
-// Programs says what the proxies are, for each data plane that a topology has.
+// Programs says what the proxies are, for each data plane that a topology has,
+// and what the testbed is where it is a program.
 func (a *Apparatus) Programs(ctx context.Context) ([]dataplane.Program, error) {
 	var ps []dataplane.Program
 	for _, plane := range a.planes {
@@ -123,6 +125,13 @@ func (a *Apparatus) Programs(ctx context.Context) ([]dataplane.Program, error) {
 			continue
 		}
 		p, err := plane.Program(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ps = append(ps, p)
+	}
+	if b, ok := a.Testbed.(testbed.Programmed); ok {
+		p, err := b.Program(ctx)
 		if err != nil {
 			return nil, err
 		}

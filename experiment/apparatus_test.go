@@ -203,6 +203,26 @@ enforcement: {subscription: Personal, share: 10%, requests: 20, duration: 500ms}
 
 func userName(i int) string { return fmt.Sprintf("user-%05d", i) }
 
+// A testbed that is a program is named with the others, and an old plan that
+// names none stands on the default one.
+func TestProgramOfATestbed(t *testing.T) {
+	m := newMachine(0, 0, 0)
+	alone := strings.Replace(fakeStudy, "  - {name: b, form: library, baseline: a}\n", "", 1)
+	p := planOf(t, alone)
+	p.Study.Testbed = "picky"
+	a, err := experiment.NewApparatus(p, catalog(t, m, countdown(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ps, err := a.Programs(t.Context()); err != nil || len(ps) != 1 || ps[0].Version != "7" {
+		t.Errorf("programs %+v, %v", ps, err)
+	}
+	p.Study.Testbed = ""
+	if a, err = experiment.NewApparatus(p, catalog(t, m, countdown(nil))); err != nil || a.Testbed.Name() != study.DefaultTestbed {
+		t.Errorf("without a testbed: %v", err)
+	}
+}
+
 func TestApparatusRefusesWhatIsNotThere(t *testing.T) {
 	m := newMachine(0, 0, 0)
 	for _, c := range []struct{ name, from, to, want string }{

@@ -77,6 +77,9 @@ func (*machine) Down() error { return nil }
 type picky struct{ *machine }
 
 func (picky) Name() string { return "picky" }
+func (picky) Program(context.Context) (dataplane.Program, error) {
+	return dataplane.Program{Plane: "picky", Version: "7"}, nil
+}
 func (picky) Check(t testbed.Topology) error {
 	if len(t.Service.Functions) > 0 {
 		return errors.New("no functions here")

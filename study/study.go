@@ -59,6 +59,9 @@ const (
 // Controls lists all controls.
 func Controls() []Control { return []Control{Direct, Router, Token, Noop, AA} }
 
+// DefaultTestbed is where the treatments of a study stand that names no place.
+const DefaultTestbed = "local"
+
 // Format is the version of study files that this package reads.
 const Format = "study/1"
 

@@ -14,7 +14,7 @@ func (s *Study) setDefaults() {
 	l, d := &s.Load, &s.Design
 	l.Generator = cmp.Or(l.Generator, "openloop")
 	l.Arrivals = cmp.Or(l.Arrivals, "poisson")
-	s.Testbed = cmp.Or(s.Testbed, "local")
+	s.Testbed = cmp.Or(s.Testbed, DefaultTestbed)
 	d.Name = cmp.Or(d.Name, Interleaved)
 	s.setPairs()
 	l.DefaultRate = l.DefaultRate || l.Rate == 0

@@ -64,6 +64,13 @@ type Checker interface {
 	Check(t Topology) error
 }
 
+// Programmed is a Testbed that runs a program of its own beside proxies and
+// services.
+type Programmed interface {
+	// Program says what it is, for reports.
+	Program(ctx context.Context) (dataplane.Program, error)
+}
+
 // Setup is the apparatus of a block, standing. Indices are those of the
 // topologies given to Up.
 type Setup interface {
