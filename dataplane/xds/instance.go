@@ -2,7 +2,9 @@ package xds
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/taremesh/tare/dataplane"
@@ -24,8 +26,38 @@ func NewInstance(p *process.Process, node string, s *Server, grace time.Duration
 }
 
 // Configure hands the configuration over. A proxy that dies meanwhile ends it.
+// With a refusal comes what the proxy has written to its log meanwhile: Envoy
+// says only there what a proxy-wasm module found wrong.
 func (i *Instance) Configure(ctx context.Context, p dataplane.Proxy) error {
-	return i.whileItLives(ctx, "configure", func(ctx context.Context) error { return i.server.Set(ctx, i.node, p) })
+	before := i.Said()
+	err := i.whileItLives(ctx, "configure", func(ctx context.Context) error { return i.server.Set(ctx, i.node, p) })
+	if !errors.As(err, new(*Refusal)) {
+		return err
+	}
+	if said := strings.TrimSpace(i.saidSince(before)); said != "" {
+		return fmt.Errorf("%w; its log:\n  %s", err, strings.ReplaceAll(said, "\n", "\n  "))
+	}
+	return err
+}
+
+// logLag is how long a log may be behind the stream that the refusal came by.
+const logLag = 100 * time.Millisecond
+
+// saidSince returns what the process has said after what it had said before.
+func (i *Instance) saidSince(before string) string {
+	late := time.After(logLag)
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+		case <-late:
+			return ""
+		}
+		if said := i.Said(); said != before {
+			return strings.TrimPrefix(said, before)
+		}
+	}
 }
 
 // Connected waits until the proxy has its stream open.

@@ -205,6 +205,9 @@ func (p *Process) lastLines() string {
 	return "; its last lines:\n  " + strings.ReplaceAll(s, "\n", "\n  ")
 }
 
+// Said returns the last of what the process has written to its standard error.
+func (p *Process) Said() string { return p.tail.String() }
+
 // Signal sends a signal to the process.
 func (p *Process) Signal(s syscall.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
