@@ -5,6 +5,7 @@ package ratelimit_test
 import (
 	"testing"
 
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/internal/crate"
 )
@@ -20,12 +21,15 @@ func TestRebuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, mutant := range []string{"mutant-no-cas", "mutant-no-create"} {
+		module := c.Build(t, mutant)
 		t.Run(mutant, func(t *testing.T) {
-			fault := contend(mustThrough(t, 2, moduleFilter(t, c.Build(t, mutant), config)), spec)
-			if fault == nil {
-				t.Error("the judge finds nothing")
-			}
-			t.Log(fault)
+			onPlanes(t, func(t *testing.T, plane dataplane.DataPlane) {
+				if fault := contend(mustThrough(t, plane, 2, moduleFilter(t, module, config)), spec); fault == nil {
+					t.Error("the judge finds nothing")
+				} else {
+					t.Log(fault)
+				}
+			})
 		})
 	}
 }

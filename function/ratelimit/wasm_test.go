@@ -21,9 +21,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/taremesh/tare/catalog"
+	"github.com/taremesh/tare/cli"
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/dataplane/dataplanetest"
-	"github.com/taremesh/tare/dataplane/envoy"
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/function/ratelimit"
@@ -33,6 +34,26 @@ import (
 
 // patience bounds every wait: only what hangs meets it.
 const patience = 20 * time.Second
+
+// TestMain makes the test binary tare when it is started as a proxy.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "proxy" {
+		os.Exit(cli.Main(cli.State{Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
+	os.Exit(m.Run())
+}
+
+// onPlanes runs a test on every data plane: the same module in all.
+func onPlanes(t *testing.T, test func(*testing.T, dataplane.DataPlane)) {
+	b, err := catalog.NewBench("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	for _, plane := range b.DataPlanes.All() {
+		t.Run(plane.Name(), func(t *testing.T) { test(t, plane) })
+	}
+}
 
 // specFrom decodes parameters as a study gives them.
 func specFrom(t *testing.T, params string) function.Spec {
@@ -75,23 +96,15 @@ type proxy struct {
 	client *http.Client
 }
 
-// newEnvoy starts a real Envoy that has not been configured.
-func newEnvoy(t *testing.T, workers int) dataplane.Instance {
+// names makes the proxies of one run of the tests differ.
+var names atomic.Int64
+
+// start starts a proxy that has not been configured.
+func start(t *testing.T, plane dataplane.DataPlane, workers int) dataplane.Instance {
 	t.Helper()
-	l, err := process.NewLauncher("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.Close)
-	server, err := xds.NewServer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	plane := envoy.New(server, l, func() (string, error) { return envoy.Find(os.Getenv) })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	i, err := plane.Start(ctx, dataplane.Options{Name: "wasm", Workers: workers})
+	i, err := plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("wasm-%d", names.Add(1)), Workers: workers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +136,9 @@ func through(t *testing.T, i dataplane.Instance, f dataplane.Filter) (*proxy, er
 	return p, i.Configure(ctx, wanted)
 }
 
-func mustThrough(t *testing.T, workers int, f dataplane.Filter) *proxy {
+func mustThrough(t *testing.T, plane dataplane.DataPlane, workers int, f dataplane.Filter) *proxy {
 	t.Helper()
-	p, err := through(t, newEnvoy(t, workers), f)
+	p, err := through(t, start(t, plane, workers), f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,8 +189,10 @@ func allowed(n int, send func() answer) (count int) {
 	return count
 }
 
-func TestWasmEnforces(t *testing.T) {
-	p := mustThrough(t, 1, wasmFilter(t, specFrom(t, `{"limits": {"Personal": "10/h", "Team": "20/h"}, "others": "3/h", "paths": ["/pull", "/push"]}`)))
+func TestWasmEnforces(t *testing.T) { onPlanes(t, enforces) }
+
+func enforces(t *testing.T, plane dataplane.DataPlane) {
+	p := mustThrough(t, plane, 1, wasmFilter(t, specFrom(t, `{"limits": {"Personal": "10/h", "Team": "20/h"}, "others": "3/h", "paths": ["/pull", "/push"]}`)))
 	for _, c := range []struct {
 		name               string
 		path               string
@@ -203,16 +218,18 @@ func TestWasmEnforces(t *testing.T) {
 	}
 }
 
-// TestWasmAnswersAsEnvoysOwn holds every answer against that of Envoy's local
-// rate limit, told by the native form.
-func TestWasmAnswersAsEnvoysOwn(t *testing.T) {
+// TestWasmAnswersAsNative holds every answer against that of the native form:
+// on Envoy, that is its own local rate limit.
+func TestWasmAnswersAsNative(t *testing.T) { onPlanes(t, answersAsNative) }
+
+func answersAsNative(t *testing.T, plane dataplane.DataPlane) {
 	spec := specFrom(t, `{"limits": {"Personal": "3/h"}, "others": "1/h"}`)
 	c, err := ratelimit.Function().Native.Config(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := mustThrough(t, 1, dataplane.Filter{Name: c.Name, Config: c.Routes["/pull"]})
-	wasm := mustThrough(t, 1, wasmFilter(t, spec))
+	own := mustThrough(t, plane, 1, dataplane.Filter{Name: c.Name, Config: c.Routes["/pull"]})
+	wasm := mustThrough(t, plane, 1, wasmFilter(t, spec))
 	statuses := map[int]int{}
 	for i := range 10 {
 		user, subscription := "ann", []string{"Personal", "none"}[i%2]
@@ -229,7 +246,7 @@ func TestWasmAnswersAsEnvoysOwn(t *testing.T) {
 			}
 		}
 		if d := cmp.Diff(want, got, cmp.AllowUnexported(answer{})); d != "" {
-			t.Errorf("request %d: Envoy's own (-), the module (+): %s", i, d)
+			t.Errorf("request %d: native (-), module (+): %s", i, d)
 		}
 		statuses[got.status]++
 	}
@@ -241,9 +258,11 @@ func TestWasmAnswersAsEnvoysOwn(t *testing.T) {
 // TestWasmExactUnderConcurrency sends requests of the same users over many
 // connections, so that both workers draw from the same buckets at once, and
 // has the judge look at it.
-func TestWasmExactUnderConcurrency(t *testing.T) {
+func TestWasmExactUnderConcurrency(t *testing.T) { onPlanes(t, exactUnderConcurrency) }
+
+func exactUnderConcurrency(t *testing.T, plane dataplane.DataPlane) {
 	spec := specFrom(t, contendedParams)
-	if err := contend(mustThrough(t, 2, wasmFilter(t, spec)), spec); err != nil {
+	if err := contend(mustThrough(t, plane, 2, wasmFilter(t, spec)), spec); err != nil {
 		t.Error(err)
 	}
 }
@@ -303,8 +322,10 @@ func claimsFilter(t *testing.T) dataplane.Filter {
 	return moduleFilter(t, ratelimit.Function().Wasm.Module, config)
 }
 
-func TestWasmReadsAForwardedPayload(t *testing.T) {
-	p := mustThrough(t, 1, claimsFilter(t))
+func TestWasmReadsAForwardedPayload(t *testing.T) { onPlanes(t, readsAForwardedPayload) }
+
+func readsAForwardedPayload(t *testing.T, plane dataplane.DataPlane) {
+	p := mustThrough(t, plane, 1, claimsFilter(t))
 	const claims = `{"iss": "hub", "sub": "%s", "subscription": "Personal", "aud": ["a"], "exp": 17}`
 	ann, bob, eve := []byte(fmt.Sprintf(claims, "ann")), fmt.Sprintf(claims, "bob"), []byte(fmt.Sprintf(claims, "e\\u0076é"))
 	for _, c := range []struct {
@@ -332,7 +353,9 @@ func TestWasmReadsAForwardedPayload(t *testing.T) {
 }
 
 // TestWasmSurvivesAnything sends what no client of ours would.
-func TestWasmSurvivesAnything(t *testing.T) {
+func TestWasmSurvivesAnything(t *testing.T) { onPlanes(t, survivesAnything) }
+
+func survivesAnything(t *testing.T, plane dataplane.DataPlane) {
 	nested := base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat(`{"a":`, 4000)))
 	values := []string{"", " ", "\xff\xfe", "\x80", "a\tb", strings.Repeat("u", 20_000), nested,
 		`{"sub":"\ud800"}`, `{"sub":`, `{"sub":{}}`, "=", "====", "A", "e30=", "eyJ", "Personal", "%00"}
@@ -341,7 +364,7 @@ func TestWasmSurvivesAnything(t *testing.T) {
 		"payload": claimsFilter(t),
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := mustThrough(t, 1, filter)
+			p := mustThrough(t, plane, 1, filter)
 			for _, a := range values {
 				for _, b := range values {
 					text := "GET /pull?\x7f HTTP/1.1\r\nhost: h\r\nx-user: " + a + "\r\nx-subscription: " + b + "\r\nx-payload: " + a + "\r\nx-payload: " + b + "\r\n\r\n"
@@ -378,11 +401,27 @@ func (p *proxy) raw(text string) int {
 	return res.StatusCode
 }
 
-func TestWasmRefusesConfiguration(t *testing.T) {
-	for _, config := range []string{``, `{`, `{"limits": {"P": "1/s"}, "others": "1/s", "paths": ["/"], "users": 3}`} {
-		i := newEnvoy(t, 1)
+// TestWasmRefusesConfiguration: the proxy refuses what the module refuses, and
+// shows the module's own words.
+func TestWasmRefusesConfiguration(t *testing.T) { onPlanes(t, refusesConfiguration) }
+
+func refusesConfiguration(t *testing.T, plane dataplane.DataPlane) {
+	const fields = "there are limits, others, paths and payload_header"
+	i := start(t, plane, 1)
+	for config, want := range map[string]string{
+		``:  "no { here",
+		`{`: "no \" here",
+		`{"limits": {"P": "1/s"}, "others": "1/s", "paths": ["/"], "users": 3}`: `unknown field "users": ` + fields,
+		`{"limits": {"P": "1/s"}, "paths": ["/"]}`:                              "others is missing: " + fields,
+		`{"limits": {"P": "1/d"}, "others": "1/s", "paths": ["/"]}`:             `limits: "P": byte 22: "1/d" is no rate: write N/s, N/min or N/h`,
+	} {
 		_, err := through(t, i, moduleFilter(t, ratelimit.Function().Wasm.Module, []byte(config)))
-		t.Log(err)
+		if err == nil || !strings.Contains(err.Error(), "ratelimit: configuration: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", config, err, want)
+		}
+	}
+	if _, err := through(t, i, wasmFilter(t, ratelimit.DefaultSpec())); err != nil {
+		t.Errorf("a right one, afterwards: %v", err)
 	}
 }
 
