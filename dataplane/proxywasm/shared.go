@@ -1,6 +1,9 @@
 package proxywasm
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // Shared is what guests share across instances and plugins: data by VM id and
 // key, and queues. It is safe for concurrent use, and outlives its plugins.
@@ -111,9 +114,11 @@ func (s *space) set(key, data []byte, cas uint32) status {
 	return statusOK
 }
 
+// next is a number that no value has had for long. Guests may take 0 and the
+// highest for "no value": these are left out.
 func (s *space) next() uint32 {
 	s.cas++
-	if s.cas == 0 {
+	if s.cas == math.MaxUint32 {
 		s.cas = 1
 	}
 	return s.cas
