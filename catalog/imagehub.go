@@ -29,9 +29,6 @@ type ImageHubWebOptions = imagehub.WebOptions
 // DefaultImageHubWeb is what ImageHubWeb runs with when nothing else is said.
 func DefaultImageHubWeb() ImageHubWebOptions { return imagehub.DefaultWebOptions() }
 
-// CheckImageHubWebListen refuses an address that is not on loopback.
-func CheckImageHubWebListen(addr string) error { return imagehub.CheckWebListen(addr) }
-
 // ImageHubWeb runs Image Hub's web front end on its own.
 func ImageHubWeb(ctx context.Context, o ImageHubWebOptions, ready func(workload.Ready)) error {
 	return imagehub.RunWeb(ctx, o, ready)

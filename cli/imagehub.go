@@ -64,7 +64,7 @@ plain HTTP, so it listens on loopback only.`,
 		Example: "  tare imagehub web --api http://127.0.0.1:8080 --listen 127.0.0.1:8081",
 		Args:    exactly(0, "no arguments, only flags"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := catalog.CheckImageHubWebListen(o.Listen); err != nil {
+			if err := o.Check(); err != nil {
 				return input(err)
 			}
 			return catalog.ImageHubWeb(c.Context(), o, func(r workload.Ready) {

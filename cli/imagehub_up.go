@@ -55,7 +55,7 @@ proxy. Nothing is left behind, however it ends.`,
 			if u.offMesh && !c.Flags().Changed("form") {
 				u.form = string(study.FormLibrary)
 			}
-			if err := catalog.CheckImageHubWebListen(u.web.Listen); err != nil {
+			if err := u.web.Check(); err != nil {
 				return input(err)
 			}
 			u.out = c.OutOrStdout()

@@ -25,16 +25,17 @@ func DefaultWebOptions() WebOptions {
 	return WebOptions{Listen: "127.0.0.1:8081", API: "http://127.0.0.1:8080"}
 }
 
-// CheckWebListen holds the web front end to this machine: it speaks plain HTTP.
-func CheckWebListen(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+// Check holds the web front end to this machine: it speaks plain HTTP.
+func (o WebOptions) Check() error {
+	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %q: want host:port: %w", addr, err)
+		return fmt.Errorf("listen on %q: want host:port: %w", o.Listen, err)
 	}
 	if !web.Loopback(host) {
-		return fmt.Errorf("listen on %q: the web front end speaks plain HTTP and listens on loopback only, as 127.0.0.1:0", addr)
+		return fmt.Errorf("listen on %q: the web front end speaks plain HTTP and listens on loopback only, as 127.0.0.1:0", o.Listen)
 	}
-	return nil
+	_, err = web.New(o.API)
+	return err
 }
 
 // RunWeb serves the web front end until the context is done or SIGTERM or
@@ -48,7 +49,7 @@ func RunWeb(ctx context.Context, o WebOptions, ready func(workload.Ready)) error
 }
 
 func (o WebOptions) service() (workload.Service, error) {
-	if err := CheckWebListen(o.Listen); err != nil {
+	if err := o.Check(); err != nil {
 		return workload.Service{}, fmt.Errorf("imagehub web: %w", err)
 	}
 	h, err := web.New(o.API)

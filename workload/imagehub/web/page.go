@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"slices"
 )
 
 //go:embed templates
@@ -71,3 +72,6 @@ func (p page) Higher(s subscription) bool {
 	}
 	return false
 }
+
+// CanUpgrade reports whether there is a higher subscription.
+func (p page) CanUpgrade() bool { return slices.ContainsFunc(p.Subscriptions, p.Higher) }

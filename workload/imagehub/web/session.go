@@ -80,8 +80,11 @@ func writeCookie(w http.ResponseWriter, r *http.Request, name string, value any,
 	if err != nil {
 		return // what is kept so is made of texts, numbers and times
 	}
-	http.SetCookie(w, cookie(r, name, base64.RawURLEncoding.EncodeToString(text), maxAge))
+	http.SetCookie(w, cookie(r, name, encodeCookie(text), maxAge))
 }
+
+// encodeCookie writes any text with the characters that a cookie may have.
+func encodeCookie(text []byte) string { return base64.RawURLEncoding.EncodeToString(text) }
 
 func readCookie(r *http.Request, name string, into any) bool {
 	c, err := r.Cookie(cookieName(r, name))
