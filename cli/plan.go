@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,16 +63,46 @@ func printPlan(c *cobra.Command, p *study.Plan, f *experiment.Forecast) {
 	}
 	out("intervals at %g %%; stops when %s", 100*p.Rule.Level, stopWords(p.Rule))
 	out("")
-	out("treatments, each on %v requests/s and %d connections:", float64(s.Load.Rate), s.Load.Connections)
-	for i, t := range s.Treatments {
-		out("  %-20s %s", t.Name, describe(&s, i))
+	if cells := s.Cells(); cells != nil {
+		printCells(out, p, cells)
+	} else {
+		out("treatments, each on %v requests/s and %d connections:", float64(s.Load.Rate), s.Load.Connections)
+		for i, t := range s.Treatments {
+			out("  %-20s %s", t.Name, describe(&s, i))
+		}
 	}
 	out("")
 	printBlocks(out, p)
 	if f != nil {
 		out("")
-		out("the function's model, over every request before enforcement: %d refused; the lowest that a user is left with is %.0f %% of its allowance (%s, block %d of %s); %d buckets touched at most",
+		out("the function's model, over every request before enforcement and closed loops: %d refused; the lowest that a user is left with is %.0f %% of its allowance (%s, block %d of %s); %d buckets touched at most",
 			f.Refused, 100*f.Lowest, f.User, f.Block, f.Treatment, f.Callers)
+	}
+}
+
+// printCells says what a pairs study compares, and how often.
+func printCells(out func(string, ...any), p *study.Plan, cells []study.Cell) {
+	s := &p.Study
+	out("%s against %s, two treatments at a time, each on %d connections; beside a closed loop, latency at %v requests/s each", s.Design.Pair[1], s.Design.Pair[0], s.Load.Connections, float64(s.Load.Rate))
+	for i, t := range s.Treatments {
+		if !s.Stands(i) {
+			out("  %-24s a step only: %s", t.Name, describe(s, i))
+		}
+	}
+	for _, c := range cells {
+		pairs, solo, copies := 0, 0, 0
+		for _, b := range p.Blocks {
+			switch {
+			case b.Arms[1] == c.Copy:
+				copies++
+			case b.Arms[1] == c.Treatment:
+				pairs++
+				if slices.ContainsFunc(b.Phases, func(ph study.Phase) bool { return ph.Kind == study.Solo }) {
+					solo++
+				}
+			}
+		}
+		out("  %-24s %d blocks against %s (%d of them with solo windows), %d A/A blocks", s.Treatments[c.Treatment].Name, pairs, s.Treatments[c.Baseline].Name, solo, copies)
 	}
 }
 
@@ -97,6 +128,9 @@ func describe(s *study.Study, i int) string {
 	}
 	if t.Baseline != "" {
 		parts = append(parts, "on top of "+t.Baseline)
+	}
+	if len(t.Against) > 0 {
+		parts = append(parts, "also against "+strings.Join(t.Against, ", "))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/taremesh/tare/experiment"
@@ -52,6 +53,7 @@ func (r *Report) addPairs(s *study.Study, an *experiment.Analysis) {
 		return
 	}
 	r.Pairs = &Pairs{Baseline: s.Design.Pair[0], Treatment: s.Design.Pair[1], Reference: s.Reference}
+	r.Cells = len(s.Cells())
 	for _, c := range s.Cells() {
 		endpoints := []experiment.Endpoint{experiment.P50}
 		if c.Level.Closed {
@@ -111,12 +113,13 @@ func (t *printer) pairs(p *Pairs) {
 	if p == nil {
 		return
 	}
-	t.line("%s against %s, with %s beside", p.Treatment, p.Baseline, p.source())
+	t.line("%s AGAINST %s%s", strings.ToUpper(p.Treatment), strings.ToUpper(p.Baseline), p.source())
 	rows := [][]string{{"data plane", "load", "endpoint", ">" + p.Baseline, ">" + p.Treatment, ">difference", ">low", ">high", ">blocks", "verdict", ">their " + p.Baseline, ">their " + p.Treatment}}
 	for _, r := range p.Rows {
 		rows = append(rows, r.cells())
 	}
 	t.table(rows)
+	t.line("Figures of a treatment are medians over blocks, differences means of block differences (%s − %s).", p.Treatment, p.Baseline)
 	for _, r := range p.Rows {
 		if r.Baseline.ClosedP50 == nil && r.Treatment.ClosedP50 == nil {
 			continue
@@ -134,9 +137,9 @@ func (t *printer) pairs(p *Pairs) {
 
 func (p *Pairs) source() string {
 	if p.Reference == nil {
-		return "nothing"
+		return ""
 	}
-	return "the figures of " + p.Reference.Source
+	return "  beside it the figures of " + p.Reference.Source
 }
 
 // theirClosed is the reference's median in a closed loop, if it has one.

@@ -45,6 +45,7 @@ type Report struct {
 	Level        float64             `json:"level"`
 	Method       string              `json:"method,omitempty"` // of the simultaneous intervals
 	Family       int                 `json:"family"`           // comparisons that hold together
+	Cells        int                 `json:"cells,omitempty"`  // of design pairs: the level is shared among them by Bonferroni, and the method holds within each
 	Rate         float64             `json:"rate_per_treatment"`
 	Apparatus    *Apparatus          `json:"apparatus"`
 	Seed         uint64              `json:"seed"`
@@ -191,7 +192,8 @@ func New(e experiment.Experiment, state experiment.State, blocks []experiment.Bl
 	for _, c := range an.Comparisons {
 		r.Comparisons = append(r.Comparisons, comparison(&p.Study, an, c))
 		if c.Primary {
-			r.Method, r.Family = string(c.Multiplicity.Method), c.Multiplicity.Comparisons
+			r.Method = string(c.Multiplicity.Method)
+			r.Family++
 		}
 	}
 	l := an.Apparatus

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -61,7 +62,7 @@ func (t *printer) verdicts(r *Report) {
 		return
 	}
 	if cs := r.primaries(); len(cs) > 0 {
-		t.line("VERDICTS  %g %% intervals, simultaneous over %d comparisons (%s)", 100*r.Level, r.Family, r.Method)
+		t.line("VERDICTS  %g %% intervals, simultaneous over %d comparisons (%s)", 100*r.Level, r.Family, r.multiplicity())
 		t.table(comparisonRows(cs))
 		t.line("")
 	}
@@ -73,8 +74,20 @@ func (t *printer) verdicts(r *Report) {
 	}
 }
 
+// multiplicity says how the intervals were made simultaneous.
+func (r *Report) multiplicity() string {
+	if r.Cells > 1 {
+		return fmt.Sprintf("Bonferroni between %d cells, %s within each", r.Cells, r.Method)
+	}
+	return r.Method
+}
+
 func comparisonRows(cs []Comparison) [][]string {
-	rows := [][]string{{"treatment", "against", "endpoint", ">Δ µs", ">low", ">high", ">margin", ">ratio", "verdict"}}
+	delta := ">Δ µs"
+	if slices.ContainsFunc(cs, func(c Comparison) bool { return c.Unit == unitPerSecond }) {
+		delta = ">Δ µs or requests/s"
+	}
+	rows := [][]string{{"treatment", "against", "endpoint", delta, ">low", ">high", ">margin", ">ratio", "verdict"}}
 	for _, c := range cs {
 		ratio := "–"
 		if c.Ratio != nil {
