@@ -11,6 +11,10 @@
 // study it serves pulls only, with a public key that it is told; Prepare makes
 // the key and a token per user.
 //
+// Application is the whole API as a workload that can stand behind a proxy, and
+// Web the web front end before it: package web, which calls the API as any
+// client does.
+//
 // It enforces no subscription itself: that is the function under study. It
 // stores no images: a pull is answered with a fixed body. A token stays valid
 // until it expires, also after an upgrade; there is no revocation.
