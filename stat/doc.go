@@ -7,7 +7,8 @@
 // paired, across blocks the interval is taken. [Compare] does the whole of it
 // for a family of comparisons: block differences, [Simultaneous] intervals,
 // ratios, [Judge] against the margin, warnings. Around it stand the A/A [Gate],
-// the stopping [Rule], the planner ([Blocks], [MinimumDetectable]), the
+// the stopping [Rule], the ratio of two differences
+// ([RatioOfDifferences]), the planner ([Blocks], [MinimumDetectable]), the
 // [VoidRule], and [Rejections], which holds the apparatus to its own level.
 //
 // Units: a value has the unit of the numbers given (µs for p50, µs of CPU per

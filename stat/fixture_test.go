@@ -40,6 +40,12 @@ type fixtures struct {
 		Level, Critical float64
 		Low, High       []float64
 	}
+	Ratio []struct {
+		Name                       string
+		Over, Under                []float64
+		Level, Estimate, Low, High float64
+		Bounded                    bool
+	}
 }
 
 func readFixtures(t *testing.T) fixtures {

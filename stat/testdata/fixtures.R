@@ -104,5 +104,36 @@ for (m in c(2, 4)) {
     critical = one(critical), low = num(colMeans(d) - half), high = num(colMeans(d) + half)))
 }
 
+# Fieller's set, as its definition says: all theta for which R's own t interval
+# of x - theta y holds 0, its ends found by bisection. Published pairs: sleep
+# (Student 1908) both ways round (one of the two has no bounds, since the
+# interval of its denominator holds 0), Hollander and Wolfe's depression scale,
+# and blood pressure before and after captopril (MacGregor et al., 1979).
+captopril <- list(
+  before = c(210, 169, 187, 160, 167, 176, 185, 206, 173, 146, 174, 201, 198, 148, 154),
+  after = c(201, 165, 166, 157, 147, 145, 168, 180, 147, 136, 151, 168, 179, 129, 131))
+first <- sleep$extra[sleep$group == 1]
+second <- sleep$extra[sleep$group == 2]
+ratios <- c()
+for (p in list(list("sleep", first, second), list("sleep, the other way", second, first),
+               list("depression", y, x), list("captopril", captopril$after, captopril$before))) {
+  over <- p[[2]]
+  under <- p[[3]]
+  for (level in c(0.95, 0.96)) {
+    excess <- function(theta) abs(t.test(over - theta * under)$statistic) - qt(1 - (1 - level) / 2, length(over) - 1)
+    theta <- mean(over) / mean(under)
+    den <- t.test(under, conf.level = level)$conf.int
+    bounded <- den[1] > 0 || den[2] < 0
+    low <- 0
+    high <- 0
+    if (bounded) {
+      low <- uniroot(excess, c(theta - 5, theta), tol = 1e-14)$root
+      high <- uniroot(excess, c(theta, theta + 5), tol = 1e-14)$root
+    }
+    ratios <- c(ratios, obj(name = str(p[[1]]), over = num(over), under = num(under), level = one(level),
+      estimate = one(theta), bounded = if (bounded) "true" else "false", low = one(low), high = one(high)))
+  }
+}
+
 cat(obj(quantile = arr(quantiles), paired = arr(paired), rank = arr(rank), binomial = arr(binomial),
-  shape = arr(shape), detectable = arr(detectable), t = arr(tq), flips = arr(flips)), "\n", sep = "")
+  shape = arr(shape), detectable = arr(detectable), t = arr(tq), flips = arr(flips), ratio = arr(ratios)), "\n", sep = "")
