@@ -1,7 +1,6 @@
 package proxywasm_test
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"sync"
@@ -28,32 +27,73 @@ type guest struct {
 	texts int32
 }
 
-// newGuest begins a module. Imports come before anything else, so they are given.
-func newGuest(abi string, imports map[string][2]string) (*guest, map[string]Func) {
+// signatures are the functions that test guests import from env.
+var signatures = map[string][2]string{
+	"proxy_log":                          {"iii", "i"},
+	"proxy_get_log_level":                {"i", "i"},
+	"proxy_get_current_time_nanoseconds": {"i", "i"},
+	"proxy_set_tick_period_milliseconds": {"i", "i"},
+	"proxy_get_header_map_size":          {"ii", "i"},
+	"proxy_get_header_map_pairs":         {"iii", "i"},
+	"proxy_set_header_map_pairs":         {"iii", "i"},
+	"proxy_get_header_map_value":         {"iiiii", "i"},
+	"proxy_add_header_map_value":         {"iiiii", "i"},
+	"proxy_replace_header_map_value":     {"iiiii", "i"},
+	"proxy_remove_header_map_value":      {"iii", "i"},
+	"proxy_get_buffer_bytes":             {"iiiii", "i"},
+	"proxy_get_buffer_status":            {"iii", "i"},
+	"proxy_set_buffer_bytes":             {"iiiii", "i"},
+	"proxy_get_configuration":            {"ii", "i"},
+	"proxy_send_local_response":          {"iiiiiiii", "i"},
+	"proxy_continue_stream":              {"i", "i"},
+	"proxy_continue_request":             {"", "i"},
+	"proxy_continue_response":            {"", "i"},
+	"proxy_clear_route_cache":            {"", "i"},
+	"proxy_close_stream":                 {"i", "i"},
+	"proxy_set_effective_context":        {"i", "i"},
+	"proxy_done":                         {"", "i"},
+	"proxy_get_property":                 {"iiii", "i"},
+	"proxy_set_property":                 {"iiii", "i"},
+	"proxy_get_shared_data":              {"iiiii", "i"},
+	"proxy_set_shared_data":              {"iiiii", "i"},
+	"proxy_register_shared_queue":        {"iii", "i"},
+	"proxy_resolve_shared_queue":         {"iiiii", "i"},
+	"proxy_enqueue_shared_queue":         {"iii", "i"},
+	"proxy_dequeue_shared_queue":         {"iii", "i"},
+	"proxy_define_metric":                {"iiii", "i"},
+	"proxy_increment_metric":             {"il", "i"},
+	"proxy_record_metric":                {"il", "i"},
+	"proxy_get_metric":                   {"ii", "i"},
+	"proxy_http_call":                    {"iiiiiiiiii", "i"},
+	"proxy_grpc_call":                    {"iiiiiiiiiiii", "i"},
+	"proxy_call_foreign_function":        {"iiiiii", "i"},
+	"proxy_get_status":                   {"iii", "i"},
+}
+
+// imports are functions that a test guest imports, by their names without "proxy_".
+type imports map[string]Func
+
+// newGuest begins a module for a version of the ABI, with functions by their
+// names without "proxy_", as imports come before anything else.
+func newGuest(abi string, names ...string) (*guest, imports) {
 	g := &guest{texts: textsAt}
-	funcs := map[string]Func{}
-	for _, name := range sorted(imports) {
-		funcs[name] = g.Import("env", name, imports[name][0], imports[name][1])
+	f := imports{}
+	for _, name := range names {
+		t := signatures["proxy_"+name]
+		f[name] = g.Import("env", "proxy_"+name, t[0], t[1])
 	}
+	g.body(abi, "proxy_on_memory_allocate")
+	return g, f
+}
+
+// body adds what each guest has.
+func (g *guest) body(abi, allocator string) {
 	g.Memory(2, 1000)
 	heap := g.Global(heapAt)
 	g.Func("proxy_abi_version_"+abi, "", "", 0)
-	g.Func("proxy_on_memory_allocate", "i", "i", 1,
+	g.Func(allocator, "i", "i", 1,
 		GetGlobal(heap), Get(0), Add, I32(heapMost), GtU, If(I32(heapAt), SetGlobal(heap)),
 		GetGlobal(heap), Set(1), GetGlobal(heap), Get(0), Add, SetGlobal(heap), Get(1))
-	return g, funcs
-}
-
-func sorted(m map[string][2]string) []string {
-	var names []string
-	for n := range m {
-		i := 0
-		for i < len(names) && names[i] < n {
-			i++
-		}
-		names = append(names[:i], append([]string{n}, names[i:]...)...)
-	}
-	return names
 }
 
 // text puts a text into memory, and is the code for its address and length.
@@ -72,6 +112,22 @@ func (g *guest) onRequest(code ...[]byte) Func {
 // must drops a status, and traps unless it is the one that is wanted.
 func must(status int32, code []byte) []byte {
 	return Join(code, I32(status), Ne, If(Unreachable))
+}
+
+// whenHeader is code that runs when the request has a header.
+func (g *guest) whenHeader(f imports, name string, code ...[]byte) []byte {
+	return Join(Call(f["get_header_map_value"], I32(0), g.text(name), I32(out), I32(out2)), Eqz, If(code...))
+}
+
+// say logs a text at the level "info".
+func (g *guest) say(f imports, text string) []byte {
+	return must(0, Call(f["log"], I32(2), g.text(text)))
+}
+
+// put sets a header of a map to a piece of memory whose address and size are
+// in out and out2.
+func (g *guest) put(f imports, m proxywasm.Map, name string) []byte {
+	return must(0, Call(f["replace_header_map_value"], I32(int32(m)), g.text(name), I32(out), Load(0), I32(out2), Load(0)))
 }
 
 // exchange is a request and a response in a test.
@@ -104,7 +160,7 @@ func (x *exchange) Property(path []byte) ([]byte, bool) {
 	return []byte(v), ok
 }
 
-func (x *exchange) get(m proxywasm.Map, name string) string {
+func (x *exchange) field(m proxywasm.Map, name string) string {
 	v, _ := x.maps[m].Get([]byte(name))
 	return string(v)
 }
@@ -184,5 +240,3 @@ func stream(t testing.TB, p *proxywasm.Plugin, x proxywasm.Exchange) *proxywasm.
 	}
 	return s
 }
-
-var _ = bytes.Equal
