@@ -15,6 +15,7 @@ package crate
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -33,15 +34,18 @@ const (
 	cargo   = "/usr/bin/cargo"
 	rustc   = "/usr/bin/rustc"
 	rustdoc = "/usr/bin/rustdoc"
-	wasmOpt = "wasm-opt"
 	target  = "wasm32-unknown-unknown"
+
+	// Of binaryen.
+	wasmOpt     = "wasm-opt"
+	wasmMetadce = "wasm-metadce"
 
 	// Packages are Debian 12's that hold it.
 	Packages = "rustc cargo libstd-rust-dev-wasm32 lld binaryen"
 )
 
 // versions are what the committed modules were built with.
-var versions = []struct{ program, says string }{{rustc, "rustc 1.63.0"}, {cargo, "cargo 1.65.0"}, {wasmOpt, "wasm-opt version 108"}}
+var versions = []struct{ program, says string }{{rustc, "rustc 1.63.0"}, {cargo, "cargo 1.65.0"}, {wasmOpt, "wasm-opt version 108"}, {wasmMetadce, "wasm-metadce version 108"}}
 
 // Crate is a copy of a crate's source, ready to be built.
 type Crate struct {
@@ -119,16 +123,49 @@ func (c *Crate) Build(t testing.TB, features ...string) []byte {
 	if err := c.cargo("build", "--release", "--target", target, "--features", strings.Join(features, ",")); err != nil {
 		t.Fatalf("build %s: %v", c.source, err)
 	}
-	module := filepath.Join(c.work, "crate", "target", target, "release", c.name+".wasm")
-	small := filepath.Join(c.work, c.name+".wasm")
-	if err := run(exec.Command(wasmOpt, "-O3", module, "-o", small)); err != nil {
-		t.Fatalf("build %s: %v", c.source, err)
-	}
-	built, err := os.ReadFile(small)
+	built, err := c.reduced(filepath.Join(c.work, "crate", "target", target, "release", c.name+".wasm"))
 	if err != nil {
 		t.Fatalf("build %s: %v", c.source, err)
 	}
 	return built
+}
+
+// exports are what the filters use of what a host may call. The SDK exports
+// everything there is, and a host then calls all of it, for each request.
+var exports = []string{
+	"memory", "malloc", "_initialize", "proxy_abi_version_0_2_1",
+	"proxy_on_vm_start", "proxy_on_configure", "proxy_on_context_create", "proxy_on_delete",
+	"proxy_on_request_headers", "proxy_on_response_headers",
+}
+
+// reduced returns the module without the other exports and what only they
+// need, optimised.
+func (c *Crate) reduced(module string) ([]byte, error) {
+	type node struct {
+		Name    string   `json:"name"`
+		Export  string   `json:"export,omitempty"`
+		Reaches []string `json:"reaches,omitempty"`
+		Root    bool     `json:"root,omitempty"`
+	}
+	graph := []node{{Name: "host", Reaches: exports, Root: true}}
+	for _, e := range exports {
+		graph = append(graph, node{Name: e, Export: e})
+	}
+	text, err := json.Marshal(graph)
+	if err != nil {
+		return nil, err
+	}
+	file, less, least := filepath.Join(c.work, "exports.json"), filepath.Join(c.work, "less.wasm"), filepath.Join(c.work, "least.wasm")
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return nil, err
+	}
+	if err := run(exec.Command(wasmMetadce, "--graph-file="+file, module, "-o", less)); err != nil {
+		return nil, err
+	}
+	if err := run(exec.Command(wasmOpt, "-O3", less, "-o", least)); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(least)
 }
 
 // cargo runs Debian's cargo on the copy, offline and without any setting from

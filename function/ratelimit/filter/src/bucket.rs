@@ -4,14 +4,14 @@
 /// units a nanosecond, a token is worth `token` units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    pub tokens: i64, // capacity
+    pub tokens: u32, // capacity
     gain: i64,
     token: i64,
     full: i64,      // units of a full bucket
     fill_time: u64, // ns from empty to full, rounded up
 }
 
-pub const MOST_TOKENS: i64 = 1_000_000_000;
+pub const MOST_TOKENS: u32 = 1_000_000_000;
 
 /// Levels are added to what is gained, so each has but a part of the range.
 const ROOM: i64 = i64::MAX / 4;
@@ -19,16 +19,17 @@ const ROOM: i64 = i64::MAX / 4;
 impl Limit {
     /// A bucket that holds `tokens` and gains as many in every `per`, ns.
     /// None: it cannot be counted without rounding.
-    pub fn new(tokens: i64, per: i64) -> Option<Limit> {
+    pub fn new(tokens: u32, per: i64) -> Option<Limit> {
         if !(1..=MOST_TOKENS).contains(&tokens) || per < 1 {
             return None;
         }
-        let divisor = gcd(tokens, per);
-        let (gain, token) = (tokens / divisor, per / divisor);
-        if tokens > ROOM / token {
+        let whole = i64::from(tokens);
+        let divisor = gcd(whole, per);
+        let (gain, token) = (whole / divisor, per / divisor);
+        if whole > ROOM / token {
             return None;
         }
-        let full = tokens * token;
+        let full = whole * token;
         let fill_time = ((full + gain - 1) / gain) as u64;
         Some(Limit { tokens, gain, token, full, fill_time })
     }
@@ -45,8 +46,8 @@ fn gcd(mut a: i64, mut b: i64) -> i64 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub allowed: bool,
-    pub limit: i64,
-    pub remaining: i64, // whole tokens left
+    pub limit: u32,
+    pub remaining: u32, // whole tokens left
     pub next: i64,      // ns until a token is there, 0 when one is
 }
 
@@ -57,7 +58,7 @@ impl Decision {
         } else {
             0
         };
-        Decision { allowed, limit: limit.tokens, remaining: level / limit.token, next }
+        Decision { allowed, limit: limit.tokens, remaining: (level / limit.token) as u32, next }
     }
 }
 

@@ -173,11 +173,11 @@ fn read_rate(r: &mut Reader) -> Result<Rate, String> {
     }
 }
 
-fn whole(digits: &[u8]) -> Option<i64> {
-    if digits.is_empty() || digits.len() > 10 || !digits.iter().all(u8::is_ascii_digit) {
+fn whole(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(digits.iter().fold(0, |n, d| n * 10 + i64::from(d - b'0')))
+    digits.iter().try_fold(0u32, |n, d| n.checked_mul(10)?.checked_add(u32::from(d - b'0')))
 }
 
 fn printable(text: &[u8]) -> bool {
