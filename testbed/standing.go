@@ -146,13 +146,15 @@ const probeEvery = 5 * time.Millisecond
 func (s *Standing) Await(ctx context.Context, i int, words string, try func(context.Context) error) error {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
+	alive, cancel := s.whileAlive(ctx, i)
+	defer cancel()
 	var answer error // the last that was not cut off
 	for {
-		err := try(ctx)
+		err := try(alive)
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil || answer == nil {
+		if alive.Err() == nil || answer == nil {
 			answer = err
 		}
 		for _, c := range s.children[i] {
@@ -166,4 +168,20 @@ func (s *Standing) Await(ctx context.Context, i int, words string, try func(cont
 		case <-tick.C:
 		}
 	}
+}
+
+// whileAlive is a context that ends with the first process of treatment i, so
+// that no try waits for an answer that will not come.
+func (s *Standing) whileAlive(ctx context.Context, i int) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	for _, c := range s.children[i] {
+		go func() {
+			select {
+			case <-c.Done():
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, cancel
 }

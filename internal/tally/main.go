@@ -2,10 +2,11 @@
 //
 // It starts "go test -json" once per group of the table below, prints a line
 // for each package and everything that a failed test printed, and ends with
-// one line of its own, "N passed, N failed". It fails when a test failed, when
+// one line of its own, "N passed, N failed". An argument names another set of
+// groups. It fails when a test failed, when
 // go test failed for another reason, when nothing ran at all and, with
-// CI=true, when a test or a group was skipped. "make test" calls it; it is no
-// part of tare.
+// CI=true, when a test or a group was skipped. "make test" and "make test-mesh"
+// call it; it is no part of tare.
 package main
 
 import (
@@ -31,9 +32,16 @@ type need struct {
 	version string // how its answer to --version begins; empty: any
 }
 
+// sets are the groups by the argument that asks for them; empty: none.
+var sets = map[string][]group{
+	"":     groups,
+	"mesh": {{name: "mesh", args: []string{"-tags", "mesh", "-timeout=15m", "./mesh/..."}}},
+}
+
 // groups are run in this order. The race detector needs a C compiler and is
 // slow, so it runs over what shares memory between goroutines on a hot path.
-// Modules come out the same only with the toolchain of package crate.
+// Modules come out the same only with the toolchain of package crate. Pages are
+// used in a real Chromium.
 var groups = []group{
 	{name: "all", args: []string{"./..."}},
 	{
@@ -47,9 +55,20 @@ var groups = []group{
 		needs: []need{{"/usr/bin/rustc", "rustc 1.63.0"}, {"/usr/bin/cargo", "cargo 1.65.0"}, {"wasm-opt", "wasm-opt version 108"}},
 		hint:  "Debian 12: apt-get install rustc cargo libstd-rust-dev-wasm32 lld binaryen",
 	},
+	{
+		name:  "browser",
+		args:  []string{"-tags", "browser", "-run", "^TestBrowser", "./cli"},
+		needs: []need{{program: "chromium"}}, hint: "apt-get install chromium fonts-dejavu-core",
+	},
 }
 
 func main() {
+	name := strings.Join(os.Args[1:], " ")
+	groups, ok := sets[name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "tally: no groups %q\n", name)
+		os.Exit(2)
+	}
 	os.Exit(run(groups, os.Stdout, os.Stderr, os.Getenv("CI") == "true"))
 }
 

@@ -105,9 +105,18 @@ const pollEvery = 10 * time.Millisecond
 func (a *agent) ready(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	alive, cancel := context.WithCancel(ctx) // another program on its port may never answer
+	defer cancel()
+	go func() {
+		select {
+		case <-a.Done():
+			cancel()
+		case <-alive.Done():
+		}
+	}()
 	for {
 		var roots struct{ ActiveRootID string }
-		err := a.get(ctx, "/v1/connect/ca/roots", &roots)
+		err := a.get(alive, "/v1/connect/ca/roots", &roots)
 		if err == nil && roots.ActiveRootID != "" {
 			return nil
 		}

@@ -17,16 +17,17 @@ import (
 // sidecar is an Envoy that Consul configures.
 type sidecar struct {
 	*process.Process
-	admin string // where its own administration listens
+	admin  string // where its own administration listens
+	public string // where it takes mutual TLS from other sidecars
 }
 
-// start starts the Envoy of a registered sidecar.
-func (b *Testbed) startSidecar(ctx context.Context, a *agent, envoy, id, admin string, workers int, files []*os.File) (*sidecar, error) {
-	boot, err := a.bootstrap(ctx, id, admin)
+// start starts the Envoy of a sidecar that is registered under the id.
+func (s *sidecar) start(ctx context.Context, a *agent, envoy, id string, workers int, files []*os.File) error {
+	boot, err := a.bootstrap(ctx, id, s.admin)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p, err := b.launcher.Start(process.Command{
+	s.Process, err = a.launcher.Start(process.Command{
 		Name: "envoy " + id,
 		Exe:  envoy,
 		Args: []string{
@@ -36,10 +37,7 @@ func (b *Testbed) startSidecar(ctx context.Context, a *agent, envoy, id, admin s
 		Input: []byte{},
 		Files: files,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &sidecar{Process: p, admin: admin}, nil
+	return err
 }
 
 // listeners is the part of an Envoy's configuration dump that is read.

@@ -219,15 +219,14 @@ const loopback = "127.0.0.1"
 
 // startService registers a service with its sidecar and starts the sidecar.
 func (s *setup) startService(ctx context.Context, name string, port, workers int, ups []upstream, files []*os.File) (*sidecar, error) {
-	listen, err := s.free()
-	if err != nil {
-		return nil, err
+	c := &sidecar{}
+	var err error
+	for _, addr := range []*string{&c.public, &c.admin} {
+		if *addr, err = s.free(); err != nil {
+			return nil, err
+		}
 	}
-	admin, err := s.free()
-	if err != nil {
-		return nil, err
-	}
-	public, err := portOf(listen)
+	public, err := portOf(c.public)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +242,10 @@ func (s *setup) startService(ctx context.Context, name string, port, workers int
 			return nil, err
 		}
 	}
-	return s.bed.startSidecar(ctx, s.agent, s.envoy, id, admin, workers, files)
+	if err := c.start(ctx, s.agent, s.envoy, id, workers, files); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // awaitMesh returns when the sidecars carry what was wished, and the probe is

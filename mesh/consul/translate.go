@@ -219,14 +219,14 @@ func configuration(packed *anypb.Any) (string, error) {
 // withPayloadHeader tells a module where the payload of the token is. One
 // whose configuration is no JSON object, or names a header itself, is left alone.
 func withPayloadHeader(text string) (string, error) {
-	var fields map[string]any
+	var fields map[string]json.RawMessage
 	if json.Unmarshal([]byte(text), &fields) != nil || fields == nil {
 		return text, nil
 	}
 	if _, given := fields[function.PayloadHeaderField]; given {
 		return text, nil
 	}
-	fields[function.PayloadHeaderField] = payloadHeader
+	fields[function.PayloadHeaderField] = json.RawMessage(`"` + payloadHeader + `"`)
 	all, err := json.Marshal(fields)
 	return string(all), err
 }
