@@ -69,8 +69,18 @@ func (*instance) Done() <-chan struct{} { return nil }
 // Err is nil.
 func (*instance) Err() error { return nil }
 
-// Value is nil.
-func (*instance) Value(any) any { return nil }
+// Value says how its memory is had.
+func (*instance) Value(key any) any { return mapped.Value(key) }
+
+// instantiate maps the instance's memory and runs the module's own start.
+func (in *instance) instantiate() (mod api.Module, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("instantiate: %v", r)
+		}
+	}()
+	return in.plugin.runtime.InstantiateModule(in, in.plugin.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+}
 
 // start makes an instance and brings it as far as its first stream.
 func (p *Plugin) start() (*instance, error) {
@@ -78,7 +88,7 @@ func (p *Plugin) start() (*instance, error) {
 	in.stream.in = in
 	in.watch.limit = p.limits.StartDeadline
 	in.enter("start", rootContext)
-	mod, err := p.runtime.InstantiateModule(in, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	mod, err := in.instantiate()
 	if err != nil {
 		return nil, in.fail(err)
 	}
