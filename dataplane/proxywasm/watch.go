@@ -58,7 +58,7 @@ func (w *watch) check() {
 		panic(ErrDeadline)
 	case w.spent > w.rest:
 		w.rest = w.spent + patience
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 	default:
 		runtime.Gosched()
 	}
