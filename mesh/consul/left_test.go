@@ -17,16 +17,6 @@ import (
 	"github.com/taremesh/tare/internal/process"
 )
 
-func launcher(t *testing.T) *process.Launcher {
-	t.Helper()
-	l, err := process.NewLauncher("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.Close)
-	return l
-}
-
 func freeAddr() (string, error) { return process.FreeAddr() }
 
 // eventually polls until the condition holds; what a mesh does cannot be

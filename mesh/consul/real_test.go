@@ -28,8 +28,8 @@ import (
 	"github.com/taremesh/tare/testbed"
 )
 
-// place is everything that a test on a real mesh needs.
-type place struct {
+// site is everything that a test on a real mesh needs.
+type site struct {
 	bench  *catalog.Bench
 	plan   *study.Plan
 	app    *experiment.Apparatus
@@ -38,8 +38,8 @@ type place struct {
 	people map[string][]int // users by subscription
 }
 
-// newPlace looks up a study of Image Hub with these treatments.
-func newPlace(t *testing.T, treatments string) *place {
+// newSite looks up a study of Image Hub with these treatments.
+func newSite(t *testing.T, treatments string) *site {
 	t.Helper()
 	b, err := catalog.NewBench("")
 	if err != nil {
@@ -50,7 +50,7 @@ func newPlace(t *testing.T, treatments string) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{bench: b, people: map[string][]int{}}
+	p := &site{bench: b, people: map[string][]int{}}
 	if p.plan, err = study.MakePlan(*s, study.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ const both = `
 `
 
 // up brings the topologies up and takes them down at the test's end.
-func (p *place) up(t *testing.T) testbed.Setup {
+func (p *site) up(t *testing.T) testbed.Setup {
 	t.Helper()
 	order := make([]int, len(p.app.Topologies))
 	for i := range order {
@@ -122,7 +122,7 @@ func (p *place) up(t *testing.T) testbed.Setup {
 	return s
 }
 
-func (p *place) index(t *testing.T, name string) int {
+func (p *site) index(t *testing.T, name string) int {
 	t.Helper()
 	i := p.plan.Study.Index(name)
 	if i < 0 {
@@ -132,7 +132,7 @@ func (p *place) index(t *testing.T, name string) int {
 }
 
 // token is the bearer token of a user.
-func (p *place) token(user int) string { return p.app.Population.Users[user].Header[0][1] }
+func (p *site) token(user int) string { return p.app.Population.Users[user].Header[0][1] }
 
 // pull asks once and returns the status and the body.
 func pull(addr, authorization string, header ...string) (int, string, error) {
@@ -157,7 +157,7 @@ func pull(addr, authorization string, header ...string) (int, string, error) {
 }
 
 // press sends n pulls of a user, some at a time, and returns what was seen.
-func (p *place) press(t *testing.T, addr string, user, n int, began time.Time) []function.Observation {
+func (p *site) press(t *testing.T, addr string, user, n int, began time.Time) []function.Observation {
 	t.Helper()
 	subscription := ""
 	for name, is := range p.people {
@@ -216,7 +216,7 @@ func allowed(seen []function.Observation) (n int) {
 // to the request, by the module in the sidecar and by the library in the
 // service.
 func TestSubscriptionsAreEnforced(t *testing.T) {
-	p := newPlace(t, both)
+	p := newSite(t, both)
 	s := p.up(t)
 	for _, name := range []string{"wasm", "library"} {
 		t.Run(name, func(t *testing.T) {
@@ -257,7 +257,7 @@ func TestSubscriptionsAreEnforced(t *testing.T) {
 // A user cannot borrow another's subscription by sending the headers that hand
 // on claims: neither the forwarded payload nor those of other planes.
 func TestClaimsCannotBeForged(t *testing.T) {
-	p := newPlace(t, both)
+	p := newSite(t, both)
 	s := p.up(t)
 	i := p.index(t, "wasm")
 	poor := p.people["Personal"][1]
@@ -283,7 +283,7 @@ func TestClaimsCannotBeForged(t *testing.T) {
 
 // A request without a good token gets as far as the sidecar.
 func TestSidecarChecksTokens(t *testing.T) {
-	p := newPlace(t, both)
+	p := newSite(t, both)
 	s := p.up(t)
 	good := p.token(p.people["Team"][0])
 	for _, name := range []string{"token", "wasm", "library"} {
@@ -316,7 +316,7 @@ func TestSidecarChecksTokens(t *testing.T) {
 
 // The sidecar's port takes mutual TLS and nothing else.
 func TestPlaintextIsRefused(t *testing.T) {
-	p := newPlace(t, "")
+	p := newSite(t, "")
 	s := p.up(t)
 	i := p.index(t, "mesh")
 	addr, user := consul.Public(s, i), p.people["Team"][0]
@@ -349,7 +349,7 @@ func withoutCertificate(addr string) error {
 
 // An intention that denies takes effect, and is taken back.
 func TestDeniedIntention(t *testing.T) {
-	p := newPlace(t, "")
+	p := newSite(t, "")
 	s := p.up(t)
 	i, user := p.index(t, "mesh"), p.people["Team"][0]
 	for _, c := range []struct {
@@ -371,7 +371,7 @@ func TestDeniedIntention(t *testing.T) {
 
 // A module that is none: what Envoy says of it is the error, and nothing stays.
 func TestRefusedModule(t *testing.T) {
-	p := newPlace(t, both)
+	p := newSite(t, both)
 	i := p.index(t, "wasm")
 	broken, err := xds.WasmFilter("broken", []byte("\x00asm and nothing else"), nil)
 	if err != nil {
@@ -391,7 +391,7 @@ func TestRefusedModule(t *testing.T) {
 
 // A process that ends by itself is told of, be it a sidecar or the agent.
 func TestDeathIsTold(t *testing.T) {
-	p := newPlace(t, "")
+	p := newSite(t, "")
 	for name, victim := range map[string]func(testbed.Setup) int{
 		"envoy api-mesh-sidecar": func(s testbed.Setup) int { return s.Processes(p.index(t, "mesh"))[1].PID },
 		"the Consul agent":       consul.AgentPID,
@@ -419,7 +419,7 @@ func TestDeathIsTold(t *testing.T) {
 
 // A paused treatment does not answer; the others do, and it does again.
 func TestPause(t *testing.T) {
-	p := newPlace(t, both)
+	p := newSite(t, both)
 	s := p.up(t)
 	mesh, token, user := p.index(t, "mesh"), p.index(t, "token"), p.people["Team"][0]
 	if err := s.Pause(mesh); err != nil {
@@ -457,7 +457,7 @@ func TestPause(t *testing.T) {
 // A port that another program takes at the last moment: everything is started
 // once more on others.
 func TestTakenPort(t *testing.T) {
-	p := newPlace(t, "")
+	p := newSite(t, "")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -465,7 +465,7 @@ func TestTakenPort(t *testing.T) {
 	defer l.Close()
 	for k := range 8 { // the ports of the agent, then of sidecars
 		n := 0
-		b := consul.New(launcher(t), catalog.FindConsul, catalog.FindEnvoy)
+		b := consul.New(newLauncher(t), catalog.FindConsul, catalog.FindEnvoy)
 		b.ChoosePorts(func() (string, error) {
 			n++
 			if n == k+1 {
