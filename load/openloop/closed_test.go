@@ -2,6 +2,7 @@ package openloop
 
 import (
 	"io"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"slices"
@@ -161,5 +162,51 @@ func TestClosedLoopKeepsItsConnection(t *testing.T) {
 	last := slices.MaxFunc(samples, func(a, b load.Sample) int { return int(a.LastByte - b.LastByte) })
 	if stats.Wall < last.LastByte-stats.Began || stats.Spin != 0 || stats.Margin != 0 {
 		t.Errorf("stats %+v; the last answer came at %v", stats, last.LastByte)
+	}
+}
+
+// The line against a slice: any order of coming, coming back, being served and
+// leaving.
+func TestLineIsALine(t *testing.T) {
+	const places = 6
+	r := rand.New(rand.NewPCG(1, 2))
+	w := &worker{inLine: make([]int32, places)}
+	p := &pool{queueHead: none, queueTail: none}
+	var want []int32
+	for step := range 20_000 {
+		arrival := int32(r.IntN(places))
+		at := slices.Index(want, arrival)
+		switch op := r.IntN(4); {
+		case at >= 0 && op == 0:
+			w.leaveLine(p, arrival)
+			want = slices.Delete(want, at, at+1)
+		case at < 0 && op == 1:
+			w.returnToQueue(p, arrival)
+			want = slices.Insert(want, 0, arrival)
+		case at < 0 && op == 2:
+			w.pushQueue(p, arrival)
+			want = append(want, arrival)
+		case op == 3:
+			first := int32(none)
+			if len(want) > 0 {
+				first, want = want[0], want[1:]
+			}
+			if got := w.popQueue(p); got != first {
+				t.Fatalf("step %d: %d is served, want %d", step, got, first)
+			}
+		}
+		var got []int32
+		for a := p.queueHead; a != none; a = w.inLine[a] {
+			if got = append(got, a); len(got) > places {
+				t.Fatalf("step %d: the line is a circle", step)
+			}
+		}
+		last := int32(none)
+		if len(want) > 0 {
+			last = want[len(want)-1]
+		}
+		if !slices.Equal(got, want) || p.queued != len(want) || p.queueTail != last {
+			t.Fatalf("step %d: line %v, %d queued, the last %d; want %v", step, got, p.queued, p.queueTail, want)
+		}
 	}
 }
