@@ -93,13 +93,18 @@ type Load struct {
 // Analyse computes everything from the blocks. With blocks, but none that
 // counts, the error is ErrNoBlocks and the analysis holds the voids.
 func Analyse(p *study.Plan, blocks []Block) (*Analysis, error) {
+	return analyse(p, blocks, cache{})
+}
+
+// analyse computes what the cache lacks and adds it.
+func analyse(p *study.Plan, blocks []Block, known cache) (*Analysis, error) {
 	an := &Analysis{}
 	good := countingOf(blocks)
 	an.Blocks, an.Voids = len(good), len(blocks)-len(good)
 	if len(good) == 0 {
 		return an, ErrNoBlocks
 	}
-	s := newSheet(p, good)
+	s := newSheet(p, good, known)
 	for i := range p.Study.Treatments {
 		an.Treatments = append(an.Treatments, treatment(s, i))
 	}

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,9 @@ import (
 	"github.com/taremesh/tare/workload"
 )
 
-// settle is the pause after the other treatments were stopped and before a
-// solo window begins.
-const settle = 200 * time.Millisecond
+// defaultSettle is the pause after the other treatments were stopped and before
+// a window begins.
+const defaultSettle = 200 * time.Millisecond
 
 // stage is a block being carried out.
 type stage struct {
@@ -32,13 +33,14 @@ type stage struct {
 	served   []int64 // by each service before the first phase
 	block    Block
 	report   func(study.Kind)
+	settle   time.Duration
 }
 
 // carryOut brings everything up, runs the phases, judges, and takes it all
 // down. An error is the apparatus's or ctx's; what happened to a block that
 // stood is in Block.Void.
 func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, heaviest int, report func(study.Kind)) (b Block, err error) {
-	s := &stage{Apparatus: a, plan: plan, arms: a.Plan.Arms(plan.Index), heaviest: heaviest, report: report}
+	s := &stage{Apparatus: a, plan: plan, arms: a.Plan.Arms(plan.Index), heaviest: heaviest, report: report, settle: cmp.Or(r.Settle, defaultSettle)}
 	s.block = Block{Index: plan.Index, Started: time.Now().UTC()}
 	defer func() { b.Took = time.Since(b.Started) }()
 	order := make([]int, len(plan.Start))
@@ -143,7 +145,7 @@ func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, s.up.Resume(others...)) }()
-		if err := pause(ctx, settle); err != nil {
+		if err := pause(ctx, s.settle); err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,8 @@ import (
 // machine answers request i of treatment k after base + add[k] ± noise.
 type machine struct {
 	add    []time.Duration
+	addOf  map[string]time.Duration // by treatment; used instead of add when set
+	names  []string                 // of the treatments that stand
 	noise  time.Duration
 	limit  int // treatment that refuses everything; -1: none
 	dieIn  int // block (counted by Up) in which a process dies; -1: none
@@ -48,6 +50,10 @@ func (m *machine) Up(_ context.Context, ts []testbed.Topology, _ []int) (testbed
 		return nil, m.failUp
 	}
 	m.ups++
+	m.names = nil
+	for _, t := range ts {
+		m.names = append(m.names, t.Name)
+	}
 	m.served = make([]int64, len(ts))
 	m.died = make(chan struct{})
 	return m, nil
@@ -104,6 +110,14 @@ func (g generator) Open(_ context.Context, targets []load.Target, p load.Populat
 	return s, nil
 }
 
+// takes is what treatment k adds to every answer.
+func (m *machine) takes(k int) time.Duration {
+	if m.addOf != nil {
+		return m.addOf[m.names[k]]
+	}
+	return m.add[k]
+}
+
 type session struct {
 	m *machine
 	k int
@@ -122,6 +136,9 @@ func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, loa
 		<-ctx.Done()
 		return nil, load.Stats{}, ctx.Err()
 	}
+	if l.Closed {
+		return s.closed(l)
+	}
 	schedule, err := load.NewSchedule(l, s.k, s.p)
 	if err != nil {
 		return nil, load.Stats{}, err
@@ -137,7 +154,7 @@ func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, loa
 		last = a.At
 		at := m.now + a.At
 		x := load.Sample{Intended: at, Written: at + time.Microsecond, User: uint32(a.User), Target: uint16(a.Target), Status: 200}
-		x.LastByte = x.Written + 100*time.Microsecond + m.add[a.Target] + time.Duration(r.Int64N(int64(m.noise)))
+		x.LastByte = x.Written + 100*time.Microsecond + m.takes(a.Target) + time.Duration(r.Int64N(int64(m.noise)))
 		x.FirstByte = x.LastByte
 		if a.Target == m.limit {
 			x.Status, x.Class = 429, load.Limited
@@ -148,6 +165,26 @@ func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, loa
 	}
 	m.now += last + time.Second
 	return out, load.Stats{Scheduled: len(out), Sent: len(out), Wall: last}, nil
+}
+
+// closed answers one request after the other.
+func (s *session) closed(l load.Load) ([]load.Sample, load.Stats, error) {
+	m, k := s.m, l.Targets[0]
+	if err := l.Check(s.k, s.p); err != nil {
+		return nil, load.Stats{}, err
+	}
+	r := rand.New(rand.NewPCG(l.Seed, 99))
+	var out []load.Sample
+	for at := time.Duration(0); at < l.Duration; {
+		x := load.Sample{Intended: m.now + at, Written: m.now + at, Target: uint16(k), Status: 200}
+		at += 100*time.Microsecond + m.takes(k) + time.Duration(r.Int64N(int64(m.noise)))
+		x.LastByte = m.now + at
+		x.FirstByte = x.LastByte
+		m.served[k]++
+		out = append(out, x)
+	}
+	m.now += l.Duration + time.Second
+	return out, load.Stats{Scheduled: len(out), Sent: len(out), Wall: l.Duration, Throughput: float64(len(out)) / l.Duration.Seconds()}, nil
 }
 
 // journal keeps blocks in memory.
@@ -171,11 +208,11 @@ func (j *journal) End(_ context.Context, _ string, s experiment.State, _ time.Ti
 }
 
 // plane is named, never started.
-type plane struct{}
+type plane string
 
-func (plane) Name() string { return "embedded" }
-func (plane) Program(context.Context) (dataplane.Program, error) {
-	return dataplane.Program{Plane: "embedded"}, nil
+func (p plane) Name() string { return string(p) }
+func (p plane) Program(context.Context) (dataplane.Program, error) {
+	return dataplane.Program{Plane: string(p)}, nil
 }
 func (plane) Start(context.Context, dataplane.Options) (dataplane.Instance, error) {
 	return nil, errors.New("not in these tests")
@@ -225,7 +262,7 @@ func catalog(t *testing.T, m *machine, f function.Function) experiment.Catalog {
 		Functions:  set(t, func(f function.Function) string { return f.Name }, f, noop),
 		Placements: set(t, placement.Placement.Name, placement.All()...),
 		Generators: set[load.Generator](t, load.Generator.Name, generator{m}),
-		DataPlanes: set[dataplane.DataPlane](t, dataplane.DataPlane.Name, plane{}),
+		DataPlanes: set[dataplane.DataPlane](t, dataplane.DataPlane.Name, plane("embedded"), plane("other")),
 		Testbeds:   set[testbed.Testbed](t, testbed.Testbed.Name, m, picky{m}),
 		Workloads: set(t, func(w workload.Workload) string { return w.Name }, workload.Workload{
 			Name: "fake",
@@ -257,7 +294,7 @@ func run(t *testing.T, ctx context.Context, text string, m *machine, f function.
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := experiment.Runner{Testbed: m, Journal: j}
+	r := experiment.Runner{Testbed: m, Journal: j, Settle: time.Microsecond}
 	out, err := r.Run(ctx, "x", a, done)
 	return p, out, err
 }

@@ -37,10 +37,8 @@ func (an *Analysis) dropSharedTails(s *sheet) {
 			delete(t.PerBlock, P99)
 			t.Why[P99] = "treatments interfere: a p99 is given from solo windows only"
 		}
-		for _, fs := range s.of {
-			delete(fs[i].values, P99)
-		}
 	}
+	s.hidden = P99
 }
 
 // soloP99 is the p99 of treatment i over its solo windows, nil with too few requests.

@@ -22,6 +22,8 @@ type Runner struct {
 	Spent time.Duration
 	// Notes are kept as warnings of the first block that is run.
 	Notes []string
+	// Settle is the pause before a window, once the others are stopped; 0: 200 ms.
+	Settle time.Duration
 }
 
 // Event is one step of a run.
@@ -54,7 +56,7 @@ const stopTimeout = 10 * time.Second
 // have been begun in the journal. On cancellation the block under way is given
 // up, all else is kept, and the error is ctx's.
 func (r *Runner) Run(ctx context.Context, id string, a *Apparatus, done []Block) (Outcome, error) {
-	c := &course{Runner: r, Apparatus: a, id: id, began: time.Now(), before: r.Spent, blocks: done, notes: r.Notes}
+	c := &course{Runner: r, Apparatus: a, id: id, began: time.Now(), before: r.Spent, blocks: done, notes: r.Notes, known: cache{}}
 	for _, b := range done {
 		c.before += b.Took
 	}
@@ -83,6 +85,7 @@ type course struct {
 	enough bool
 	// analysis of the blocks; nil before the first that counts.
 	analysis *Analysis
+	known    cache
 }
 
 func (c *course) run(ctx context.Context) error {
@@ -201,7 +204,7 @@ func (c *course) keep(ctx context.Context, b Block) error {
 
 // analyse brings the analysis up to the blocks.
 func (c *course) analyse() error {
-	an, err := Analyse(c.Plan, c.blocks)
+	an, err := analyse(c.Plan, c.blocks, c.known)
 	if errors.Is(err, ErrNoBlocks) {
 		return nil
 	}

@@ -6,20 +6,30 @@ import (
 	"github.com/taremesh/tare/study"
 )
 
-// sheet is the figures of every treatment in every block that counts, computed
-// once.
+// sheet is the figures of every treatment in every block that counts.
 type sheet struct {
 	plan   *study.Plan
 	blocks []*Block
 	of     []map[int]figures // by block: those that stood
+	hidden Endpoint          // may not be given; empty: none
 }
 
-func newSheet(p *study.Plan, blocks []*Block) *sheet {
+// cache keeps the figures of finished blocks, which never change.
+type cache map[attempt]map[int]figures
+
+type attempt struct{ index, attempt int }
+
+func newSheet(p *study.Plan, blocks []*Block, known cache) *sheet {
 	s := &sheet{plan: p, blocks: blocks}
 	for _, b := range blocks {
-		fs := map[int]figures{}
-		for _, i := range p.Arms(b.Index) {
-			fs[i] = figuresOf(b, i)
+		key := attempt{b.Index, b.Attempt}
+		fs, ok := known[key]
+		if !ok {
+			fs = map[int]figures{}
+			for _, i := range p.Arms(b.Index) {
+				fs[i] = figuresOf(b, i)
+			}
+			known[key] = fs
 		}
 		s.of = append(s.of, fs)
 	}
@@ -45,6 +55,9 @@ func (s *sheet) isCopy(i int) bool { return s.plan.Study.Treatments[i].Control =
 // pair gives the values of two treatments in the blocks that both stood in; nil
 // if there is none, or if one of them lacks the endpoint in one of these.
 func (s *sheet) pair(e Endpoint, i, j int) (a, b []float64) {
+	if e == s.hidden {
+		return nil, nil
+	}
 	for _, fs := range s.of {
 		f, stood := fs[i]
 		g, too := fs[j]
