@@ -315,7 +315,7 @@ func claimsFilter(t *testing.T) dataplane.Filter {
 	if err := json.Unmarshal(config, &fields); err != nil {
 		t.Fatal(err)
 	}
-	fields["payload_header"] = "X-Payload"
+	fields[function.PayloadHeaderField] = "X-Payload"
 	if config, err = json.Marshal(fields); err != nil {
 		t.Fatal(err)
 	}

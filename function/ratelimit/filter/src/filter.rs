@@ -1,8 +1,8 @@
 //! The filter in the host's hands.
 
 use crate::bucket::{self, Decision, Failure, Host, ABSENT};
-use crate::claims::{self, Caller};
-use crate::config::Config;
+use crate::claims;
+use crate::config::{Allowance, Config, Limits};
 use crate::host::{self, Proxy};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -131,26 +131,33 @@ fn decide(config: &Config) -> Result<Option<Decision>, Failure> {
         Some(l) => l,
         None => return Ok(None),
     };
-    let caller = match &config.payload_header {
-        Some(name) => host::request_header(name).map(|h| claims::read(&h)).unwrap_or_default(),
-        None => named(),
-    };
-    let (allowance, user) = match limits.of(&caller.subscription) {
-        Some(a) if !caller.user.is_empty() => (a, &caller.user[..]),
-        _ => (limits.others(), &b""[..]),
+    let (allowance, user) = match &config.payload_header {
+        Some(name) => {
+            let c = host::request_header(name).map(|h| claims::read(&h)).unwrap_or_default();
+            account(limits, &c.subscription, || c.user)
+        }
+        // The token check has put the caller there.
+        None => {
+            let subscription = host::request_header("x-subscription").unwrap_or_default();
+            account(limits, &subscription, || host::request_header("x-user").unwrap_or_default())
+        }
     };
     let mut key = Vec::with_capacity(allowance.prefix.len() + user.len());
     key.extend_from_slice(&allowance.prefix);
-    key.extend_from_slice(user);
+    key.extend_from_slice(&user);
     bucket::take(&Proxy, &key, &allowance.limit).map(Some)
 }
 
-/// The caller that the token check names in headers.
-fn named() -> Caller {
-    Caller {
-        user: host::request_header("x-user").unwrap_or_default(),
-        subscription: host::request_header("x-subscription").unwrap_or_default(),
+/// Whose bucket a request draws from: that of the user with a listed
+/// subscription, or that of all others, who have no name.
+fn account<'a>(limits: Limits<'a>, subscription: &[u8], user: impl FnOnce() -> Vec<u8>) -> (&'a Allowance, Vec<u8>) {
+    if let Some(a) = limits.of(subscription) {
+        let user = user();
+        if !user.is_empty() {
+            return (a, user);
+        }
     }
+    (limits.others(), Vec::new())
 }
 
 const LIMIT: &str = "x-ratelimit-limit";
