@@ -23,6 +23,11 @@
 // name (native_message.go). Envoy, and so the native form, keeps no more than
 // Users buckets for each subscription and forgets the least recently used.
 //
+// The wasm form is a module of its own, in Rust (filter/, wasm.go): the same
+// rule in the same units, its buckets in the proxy's shared data, one entry
+// each, which stay for ever. docs/formats/ratelimit-wasm.md says what it asks
+// of a proxy.
+//
 // The judge (judge.go) holds what was seen from outside against the model,
 // where only an interval is known for the time of a decision: it accuses only
 // where no correct history is left.

@@ -232,7 +232,7 @@ func (c *Crate) fetch(into string) error {
 		}
 		all = errors.Join(all, err)
 	}
-	return fmt.Errorf("fetch the crates that %s/Cargo.lock lists: %w", c.source, all)
+	return fmt.Errorf("fetch the crates that %s/Cargo.lock lists (Debian's cargo needs the whole index; one of Rust's own on PATH, 1.70 or later, does not): %w", c.source, all)
 }
 
 // moduleRoot is the folder of go.mod, at or above this one.
