@@ -84,7 +84,7 @@ func (p *Plugin) provide(ctx context.Context) error {
 		b := p.runtime.NewHostModuleBuilder(module)
 		for _, name := range names {
 			f := known[module][name]
-			b.NewFunctionBuilder().WithGoModuleFunction(bound(f.call), f.params, f.results).Export(name)
+			b.NewFunctionBuilder().WithGoFunction(bound(f.call), f.params, f.results).Export(name)
 		}
 		if _, err := b.Instantiate(ctx); err != nil {
 			return fmt.Errorf("provide %s: %w", strings.Join(names, ", "), err)
@@ -94,18 +94,14 @@ func (p *Plugin) provide(ctx context.Context) error {
 }
 
 // bound finds the instance that a host function works for: it is the context
-// that the call of the guest was made with.
-func bound(call func(*instance, []uint64)) api.GoModuleFunc {
-	return func(ctx context.Context, m api.Module, stack []uint64) {
-		in := ctx.(*instance)
-		if in.memory == nil {
-			in.memory = m.Memory() // the module's start function runs
-		}
-		call(in, stack)
-	}
+// that the call of the guest was made with. (The engine's other kind of host
+// function, which is handed the module, is dearer.)
+func bound(call func(*instance, []uint64)) api.GoFunc {
+	return func(ctx context.Context, stack []uint64) { call(ctx.(*instance), stack) }
 }
 
 // bytes reads a piece of the guest's memory, which stands until the guest runs.
+// While the module's start function runs, there is none to be read.
 func (in *instance) bytes(ptr, size uint64) ([]byte, bool) {
 	if in.memory == nil {
 		return nil, size == 0

@@ -9,6 +9,10 @@ const (
 	// leaf is what a function without loops and calls may cost without being
 	// counted itself; each call is counted as if it led to one.
 	leaf = 32
+	// rounds is how often loops of a function go round until it is counted: a
+	// power of two. Between, a local counts them, which costs a loop of few
+	// instructions much less than a global, whose value has to go through memory.
+	rounds = 64
 	// heavy is what an instruction counts whose work depends on a size that is
 	// bounded otherwise: by the module, by the limit of tables, by the limit of
 	// memory.
@@ -22,8 +26,9 @@ type counter struct {
 	imports uint32 // the index that the added import has; functions from here on move by one
 	global  uint32
 	memory  bool   // whether there is one
-	fill    uint32 // the added functions that fill and copy it
+	fill    uint32 // the added functions that fill, copy and grow it
 	copy    uint32
+	grow    uint32
 }
 
 // moved is where a function's index has moved to.
@@ -37,7 +42,6 @@ func (k *counter) moved(f uint32) uint32 {
 // frame is a block that is open.
 type frame struct {
 	loop  bool
-	patch int    // where the loop's cost is written
 	since uint64 // what had been counted when it began
 }
 
@@ -46,9 +50,11 @@ type function struct {
 	*counter
 	in     cursor
 	out    []byte
-	local  uint32 // the added local
+	local  uint32 // the first of two added locals: a copy of the count, and the rounds
 	cost   uint64
-	plain  bool // neither loops nor calls
+	round  uint64 // the cost of the longest round of a loop
+	loops  []int  // where what a loop costs is written
+	plain  bool   // neither loops nor calls
 	frames []frame
 }
 
@@ -66,17 +72,20 @@ func (k *counter) rewrite(body []byte, params uint32, to []byte) ([]byte, error)
 	if f.in.err != nil {
 		return nil, f.in.err
 	}
+	for _, at := range f.loops {
+		patch(f.out[at:], rounds*f.round)
+	}
 	var head []byte
 	if !f.plain || f.cost > leaf {
 		head = f.charge(nil)
-		patch(head[f.costAt(0):], f.cost)
+		patch(head[f.costAt(0):], f.cost+rounds*f.round) // the rounds before the first that is counted
 	}
 	size := len(locals) + len(head) + len(f.out)
 	to = binary.AppendUvarint(to, uint64(size))
 	return append(append(append(to, locals...), head...), f.out...), nil
 }
 
-// locals copies the declarations of locals and adds one.
+// locals copies the declarations of locals and adds two.
 func (f *function) locals(params uint32) []byte {
 	n := f.in.count()
 	start := f.in.at
@@ -91,7 +100,7 @@ func (f *function) locals(params uint32) []byte {
 	f.local = uint32(total)
 	out := binary.AppendUvarint(nil, uint64(n)+1)
 	out = append(out, f.in.copied(start)...)
-	return append(out, 1, 0x7f)
+	return append(out, 2, 0x7f)
 }
 
 // charge appends what takes a cost off the count. The cost is written later.
@@ -110,6 +119,17 @@ func (k *counter) renew(to []byte) []byte {
 	to = binary.AppendUvarint(append(to, opCall), uint64(k.imports))
 	to = binary.AppendUvarint(append(to, 0x24), uint64(k.global))
 	return append(to, opEnd)
+}
+
+// loop appends what counts a round of a loop.
+func (f *function) loop() {
+	rounds := uint64(f.local) + 1
+	f.out = binary.AppendUvarint(append(f.out, 0x20), rounds)
+	f.out = append(f.out, 0x41, 1, 0x6a)
+	f.out = binary.AppendUvarint(append(f.out, 0x22), rounds)
+	f.out = append(f.out, 0x41, 0x3f, 0x71, 0x45, opIf, 0x40) // and rounds-1, is 0, if
+	f.loops = append(f.loops, f.costAt(len(f.out)))
+	f.out = append(f.charge(f.out), opEnd)
 }
 
 // costAt is where the cost lies in a charge that begins at a place.
@@ -140,6 +160,9 @@ func (f *function) instruction() {
 		f.refer(op)
 	case o == extended:
 		f.extended(op, start)
+	case op == opMemGrow && f.memory:
+		f.in.skip(o)
+		f.call(f.grow)
 	default:
 		f.in.skip(o)
 		f.out = append(f.out, f.in.copied(start)...)
@@ -154,19 +177,17 @@ func (f *function) enclose(op byte) {
 		f.frames = append(f.frames, frame{})
 	case opLoop:
 		f.plain = false
-		f.frames = append(f.frames, frame{true, f.costAt(len(f.out)), f.cost})
-		f.out = f.charge(f.out)
+		f.frames = append(f.frames, frame{true, f.cost})
+		f.loop()
 	case opEnd:
 		last := f.frames[len(f.frames)-1]
 		f.frames = f.frames[:len(f.frames)-1]
 		if last.loop {
-			patch(f.out[last.patch:], f.cost-last.since)
+			f.round = max(f.round, f.cost-last.since+1)
 		}
 	case opIndirect:
 		f.plain = false
 		f.cost += leaf
-	case opMemGrow:
-		f.cost += heavy
 	}
 }
 
@@ -217,23 +238,42 @@ func (f *function) bulk(second uint32) bool {
 	default:
 		return false
 	}
-	f.plain = false
-	f.cost += leaf
-	f.out = binary.AppendUvarint(append(f.out, opCall), uint64(call))
+	f.call(call)
 	return true
 }
 
-// added is the code of the functions that fill and copy: they count one for 16
-// bytes before they do it. Their parameters are those of the instruction, the
-// third of which is the size.
-func (k *counter) added(instruction ...byte) []byte {
-	body := []byte{1, 1, 0x7f} // one i32 local, number 3
+// call appends a call of an added function.
+func (f *function) call(index uint32) {
+	f.plain = false
+	f.cost += leaf
+	f.out = binary.AppendUvarint(append(f.out, opCall), uint64(index))
+}
+
+// growth is what growing memory counts: all of it may have to be copied.
+const growth = 20_000
+
+// added is the code of the functions that fill, copy and grow memory: they count
+// before they do it, filling and copying one for 16 bytes. Their parameters are
+// those of the instruction; the last of them is the size.
+func (k *counter) added() (fill, copying, grow []byte) {
+	bytes := []byte{0x20, 2, 0x41, 4, 0x76} // the size shifted right by 4
+	fill = k.counted(3, bytes, opMisc, miscMemoryFill, 0)
+	copying = k.counted(3, bytes, opMisc, miscMemoryCopy, 0, 0)
+	return fill, copying, k.counted(1, signed([]byte{0x41}, growth), opMemGrow, 0)
+}
+
+// counted is the code of a function that takes a cost off the count and then
+// does one instruction with its parameters.
+func (k *counter) counted(params byte, cost []byte, instruction ...byte) []byte {
+	body := []byte{1, 1, 0x7f} // one i32 local behind the parameters
 	body = binary.AppendUvarint(append(body, 0x23), uint64(k.global))
-	body = append(body, 0x20, 2, 0x41, 4, 0x76, 0x6b, 0x22, 3) // minus size shifted right by 4; tee
+	body = append(append(body, cost...), 0x6b, 0x22, params)
 	body = binary.AppendUvarint(append(body, 0x24), uint64(k.global))
-	body = append(body, 0x20, 3, 0x41, 0, 0x48, opIf, 0x40)
+	body = append(body, 0x20, params, 0x41, 0, 0x48, opIf, 0x40)
 	body = k.renew(body)
-	body = append(body, 0x20, 0, 0x20, 1, 0x20, 2)
+	for p := range params {
+		body = append(body, 0x20, p)
+	}
 	body = append(append(body, instruction...), opEnd)
 	return append(binary.AppendUvarint(nil, uint64(len(body))), body...)
 }

@@ -168,7 +168,7 @@ func (m *rewriting) vector(id int, each func(*cursor, []byte) []byte, added ...[
 	return out, c.err
 }
 
-// types adds () → i32 and (i32, i32, i32) → ().
+// types adds () → i32, (i32, i32, i32) → () and i32 → i32.
 func (m *rewriting) types() ([]byte, error) {
 	return m.vector(sectionType, func(c *cursor, out []byte) []byte {
 		start := c.at
@@ -180,12 +180,14 @@ func (m *rewriting) types() ([]byte, error) {
 		c.take(c.count())
 		m.params = append(m.params, params)
 		return append(out, c.copied(start)...)
-	}, []byte{0x60, 0, 1, 0x7f}, []byte{0x60, 3, 0x7f, 0x7f, 0x7f, 0})
+	}, []byte{0x60, 0, 1, 0x7f}, []byte{0x60, 3, 0x7f, 0x7f, 0x7f, 0}, []byte{0x60, 1, 0x7f, 1, 0x7f})
 }
 
 func (m *rewriting) askType() uint32 { return uint32(len(m.params)) }
 
 func (m *rewriting) bulkType() uint32 { return uint32(len(m.params)) + 1 }
+
+func (m *rewriting) growType() uint32 { return uint32(len(m.params)) + 2 }
 
 // imported adds the import that is asked.
 func (m *rewriting) imported() ([]byte, error) {
@@ -265,12 +267,12 @@ func (m *rewriting) constant(c *cursor, out []byte) []byte {
 	return out
 }
 
-// declared adds the functions that fill and copy.
+// declared adds the functions that fill, copy and grow.
 func (m *rewriting) declared() ([]byte, error) {
 	var added [][]byte
 	if m.memory {
 		bulk := binary.AppendUvarint(nil, uint64(m.bulkType()))
-		added = [][]byte{bulk, bulk}
+		added = [][]byte{bulk, bulk, binary.AppendUvarint(nil, uint64(m.growType()))}
 	}
 	b, err := m.vector(sectionFunction, func(c *cursor, out []byte) []byte {
 		t := c.u32()
@@ -281,7 +283,7 @@ func (m *rewriting) declared() ([]byte, error) {
 		return binary.AppendUvarint(out, uint64(t))
 	}, added...)
 	m.counter.fill = m.counter.imports + 1 + uint32(len(m.funcs))
-	m.counter.copy = m.counter.fill + 1
+	m.counter.copy, m.counter.grow = m.counter.fill+1, m.counter.fill+2
 	return b, err
 }
 
@@ -367,12 +369,13 @@ func (m *rewriting) elements() ([]byte, error) {
 	})
 }
 
-// code rewrites the functions and adds two.
+// code rewrites the functions and adds three.
 func (m *rewriting) code() ([]byte, error) {
 	number := 0
 	var added [][]byte
 	if m.memory {
-		added = [][]byte{m.added(opMisc, miscMemoryFill, 0), m.added(opMisc, miscMemoryCopy, 0, 0)}
+		fill, copying, grow := m.added()
+		added = [][]byte{fill, copying, grow}
 	}
 	return m.vector(sectionCode, func(c *cursor, out []byte) []byte {
 		body := c.take(c.u32())
