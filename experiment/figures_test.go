@@ -27,11 +27,16 @@ design: {blocks: 12, stop: fixed}
 
 func planOf(t *testing.T, text string) *study.Plan {
 	t.Helper()
+	return planAt(t, text, 5)
+}
+
+func planAt(t *testing.T, text string, seed uint64) *study.Plan {
+	t.Helper()
 	s, err := study.Parse("s.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := study.MakePlan(*s, study.Options{Seed: 5})
+	p, err := study.MakePlan(*s, study.Options{Seed: seed})
 	if err != nil {
 		t.Fatal(err)
 	}
