@@ -401,6 +401,26 @@ func (p *proxy) raw(text string) int {
 	return res.StatusCode
 }
 
+// TestWasmReconfigured: buckets begin anew with another rate, and outlive a new
+// configuration with the same.
+func TestWasmReconfigured(t *testing.T) { onPlanes(t, reconfigured) }
+
+func reconfigured(t *testing.T, plane dataplane.DataPlane) {
+	i := start(t, plane, 1)
+	for _, c := range []struct {
+		limits string
+		want   int // of 5
+	}{{`"Personal": "3/h"`, 3}, {`"Personal": "4/h"`, 4}, {`"Personal": "3/h", "Team": "9/h"`, 0}, {`"Personal": "4/min"`, 4}} {
+		p, err := through(t, i, wasmFilter(t, specFrom(t, `{"limits": {`+c.limits+`}}`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := allowed(5, func() answer { return p.as("/pull", "ann", "Personal") }); got != c.want {
+			t.Errorf("%s: %d of 5 allowed, want %d", c.limits, got, c.want)
+		}
+	}
+}
+
 // TestWasmRefusesConfiguration: the proxy refuses what the module refuses, and
 // shows the module's own words.
 func TestWasmRefusesConfiguration(t *testing.T) { onPlanes(t, refusesConfiguration) }
