@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -71,13 +72,6 @@ func simulated(t *testing.T, p *study.Plan, m *machine) []experiment.Block {
 				ph.Targets = []int{arms[len(arms)-1]}
 			}
 			rec := experiment.PhaseRecord{Phase: ph, Wall: ph.Duration}
-			for _, i := range arms {
-				cpu := time.Millisecond
-				if ph.Kind == study.Latency { // so that CPU has the spread of p50, and 100 µs more for what is planted
-					cpu += time.Duration(float64(m.addOf[p.Study.Treatments[i].Name])*1e3) + time.Duration(plan.Seed%977)*time.Microsecond + time.Duration(int(plan.Seed)*(i+3)%17)*time.Microsecond
-				}
-				rec.Parts = append(rec.Parts, experiment.Part{Treatment: i, Role: "service", CPU: cpu})
-			}
 			var samples []load.Sample
 			if ph.Kind != study.Idle {
 				l := load.Load{Rate: ph.Rate, Each: ph.Each, Duration: ph.Duration, Seed: ph.Seed, Closed: ph.Kind == study.Closed}
@@ -91,6 +85,18 @@ func simulated(t *testing.T, p *study.Plan, m *machine) []experiment.Block {
 				for k := range samples {
 					samples[k].Target = uint16(arms[samples[k].Target])
 				}
+			}
+			// Each request takes 100 µs of CPU time and what its treatment adds, ± 1 %.
+			r := rand.New(rand.NewPCG(ph.Seed, 5))
+			for k, i := range arms {
+				cpu := time.Duration(0)
+				for _, x := range samples {
+					if int(x.Target) == i {
+						cpu += 100*time.Microsecond + m.takes(k)
+					}
+				}
+				cpu += time.Duration(float64(cpu) * 0.01 * (2*r.Float64() - 1))
+				rec.Parts = append(rec.Parts, experiment.Part{Treatment: i, Role: "service", CPU: cpu})
 			}
 			b.Phases, b.Samples = append(b.Phases, rec), append(b.Samples, samples)
 		}
