@@ -43,8 +43,9 @@ func TestClosedLoopAllocatesNothing(t *testing.T) {
 	if mallocs > n/20 {
 		t.Errorf("%d allocations for %d requests", mallocs, n)
 	}
-	if chunks := len(e.workers[0].record.chunks); chunks != 3 {
-		t.Errorf("%d chunks, want 3", chunks)
+	chunks := e.workers[0].record.chunks
+	if len(chunks) != 3 || cap(chunks[0]) != recordChunk {
+		t.Errorf("%d chunks, the first of %d samples: want 3 that never grow", len(chunks), cap(chunks[0]))
 	}
 	dealAndRun(t, e, load.Load{Closed: true, Each: 10})
 	if got, chunks := len(e.gather()), len(e.workers[0].record.chunks); got != 10 || chunks != 3 {
