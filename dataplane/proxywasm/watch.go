@@ -7,8 +7,8 @@ import (
 
 const (
 	// slice is how much a guest may do before it is looked at again, in units of
-	// package meter: some tens of microseconds.
-	slice = 200_000
+	// package meter: some hundreds of microseconds at most.
+	slice = 1_000_000
 	// work is how many bytes host functions may handle before the guest is
 	// looked at, and callWork what a call of one counts beside its bytes.
 	work     = 1 << 18
@@ -20,11 +20,11 @@ const (
 )
 
 // watch measures how long a call of the guest has run. It looks at no clock
-// until the guest has used up a slice, so that a call that is soon over costs
+// until the guest has used up two slices, so that a call that is soon over costs
 // nothing.
 type watch struct {
 	limit time.Duration
-	begun bool
+	looks int           // how often the guest was looked at in this call
 	since time.Time     // when the guest ran on
 	spent time.Duration // how long it had run by then
 	rest  time.Duration // when it is next let sleep, in time spent
@@ -32,7 +32,7 @@ type watch struct {
 }
 
 func (w *watch) begin() {
-	w.begun, w.work = false, 0
+	w.looks, w.work = 0, 0
 }
 
 // charge counts the work of a host function.
@@ -47,11 +47,14 @@ func (w *watch) charge(bytes int) {
 // check ends a guest that has run for too long, and lets others run. The panic
 // is the engine's way to unwind a guest; the engine recovers it.
 func (w *watch) check() {
-	now := time.Now()
-	if !w.begun { // a count runs out in calls that are soon over, too
-		w.begun, w.spent, w.rest, w.since = true, 0, patience, now
+	switch w.looks++; w.looks {
+	case 1: // a count runs out in calls that are soon over, too
+		return
+	case 2:
+		w.spent, w.rest, w.since = 0, patience, time.Now()
 		return
 	}
+	now := time.Now()
 	w.spent += now.Sub(w.since)
 	switch {
 	case w.spent > w.limit:

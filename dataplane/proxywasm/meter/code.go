@@ -6,13 +6,13 @@ const (
 	// mostLocals is how many locals a function may have; engines for browsers
 	// have the same limit.
 	mostLocals = 50_000
-	// leaf is what a function without loops and calls may cost without being
-	// counted itself; each call is counted as if it led to one.
-	leaf = 32
+	// light is what a function may cost, all that it calls included, without
+	// being counted itself. Each call is counted as if it led to such a one.
+	light = 64
 	// rounds is how often loops of a function go round until it is counted: a
 	// power of two. Between, a local counts them, which costs a loop of few
 	// instructions much less than a global, whose value has to go through memory.
-	rounds = 64
+	rounds = 16
 	// heavy is what an instruction counts whose work depends on a size that is
 	// bounded otherwise: by the module, by the limit of tables, by the limit of
 	// memory.
@@ -49,19 +49,23 @@ type frame struct {
 type function struct {
 	*counter
 	in     cursor
+	locals []byte // their declarations
 	out    []byte
 	local  uint32 // the first of two added locals: a copy of the count, and the rounds
-	cost   uint64
+	cost   uint64 // with calls counted as light ones
 	round  uint64 // the cost of the longest round of a loop
 	loops  []int  // where what a loop costs is written
-	plain  bool   // neither loops nor calls
 	frames []frame
+
+	own   uint64   // the cost without that of calls
+	calls []uint32 // the functions that it calls, by their index before
+	plain bool     // no loops, no calls through a table, nothing that counts itself
 }
 
 // rewrite makes the new body of a function with so many parameters.
-func (k *counter) rewrite(body []byte, params uint32, to []byte) ([]byte, error) {
-	f := function{counter: k, in: cursor{b: body}, plain: true}
-	locals := f.locals(params)
+func (k *counter) rewrite(body []byte, params uint32) (*function, error) {
+	f := &function{counter: k, in: cursor{b: body}, plain: true}
+	f.declare(params)
 	f.frames = append(f.frames, frame{})
 	for len(f.frames) > 0 && f.in.err == nil {
 		f.instruction()
@@ -75,18 +79,59 @@ func (k *counter) rewrite(body []byte, params uint32, to []byte) ([]byte, error)
 	for _, at := range f.loops {
 		patch(f.out[at:], rounds*f.round)
 	}
+	return f, nil
+}
+
+// append appends the new body, with or without the count at its beginning.
+func (f *function) append(to []byte, weight uint64) []byte {
 	var head []byte
-	if !f.plain || f.cost > leaf {
+	if weight > light {
 		head = f.charge(nil)
 		patch(head[f.costAt(0):], f.cost+rounds*f.round) // the rounds before the first that is counted
 	}
-	size := len(locals) + len(head) + len(f.out)
-	to = binary.AppendUvarint(to, uint64(size))
-	return append(append(append(to, locals...), head...), f.out...), nil
+	to = binary.AppendUvarint(to, uint64(len(f.locals)+len(head)+len(f.out)))
+	return append(append(append(to, f.locals...), head...), f.out...)
 }
 
-// locals copies the declarations of locals and adds two.
-func (f *function) locals(params uint32) []byte {
+// passes is how often weights are looked at again: how deep calls of light
+// functions may go.
+const passes = 6
+
+// weigh finds what functions cost with all that they call; more than light where
+// it is not known. A function that may come back to itself is never light, as
+// each one begins as heavy.
+func (k *counter) weigh(all []*function) []uint64 {
+	weights := make([]uint64, len(all))
+	for i := range weights {
+		weights[i] = light + 1
+	}
+	for range passes {
+		for i, f := range all {
+			weights[i] = f.weight(weights)
+		}
+	}
+	return weights
+}
+
+func (f *function) weight(weights []uint64) uint64 {
+	if !f.plain {
+		return light + 1
+	}
+	sum := f.own
+	for _, c := range f.calls {
+		switch {
+		case c < f.imports: // the host counts its own work
+		case uint64(c-f.imports) >= uint64(len(weights)):
+			return light + 1
+		default:
+			sum += weights[c-f.imports]
+		}
+	}
+	return min(sum, light+1)
+}
+
+// declare copies the declarations of locals and adds two.
+func (f *function) declare(params uint32) {
 	n := f.in.count()
 	start := f.in.at
 	total := uint64(params)
@@ -98,9 +143,9 @@ func (f *function) locals(params uint32) []byte {
 		}
 	}
 	f.local = uint32(total)
-	out := binary.AppendUvarint(nil, uint64(n)+1)
-	out = append(out, f.in.copied(start)...)
-	return append(out, 2, 0x7f)
+	f.locals = binary.AppendUvarint(nil, uint64(n)+1)
+	f.locals = append(f.locals, f.in.copied(start)...)
+	f.locals = append(f.locals, 2, 0x7f)
 }
 
 // charge appends what takes a cost off the count. The cost is written later.
@@ -123,11 +168,11 @@ func (k *counter) renew(to []byte) []byte {
 
 // loop appends what counts a round of a loop.
 func (f *function) loop() {
-	rounds := uint64(f.local) + 1
-	f.out = binary.AppendUvarint(append(f.out, 0x20), rounds)
+	local := uint64(f.local) + 1
+	f.out = binary.AppendUvarint(append(f.out, 0x20), local)
 	f.out = append(f.out, 0x41, 1, 0x6a)
-	f.out = binary.AppendUvarint(append(f.out, 0x22), rounds)
-	f.out = append(f.out, 0x41, 0x3f, 0x71, 0x45, opIf, 0x40) // and rounds-1, is 0, if
+	f.out = binary.AppendUvarint(append(f.out, 0x22), local)
+	f.out = append(f.out, 0x41, rounds-1, 0x71, 0x45, opIf, 0x40) // and, eqz, if
 	f.loops = append(f.loops, f.costAt(len(f.out)))
 	f.out = append(f.charge(f.out), opEnd)
 }
@@ -151,6 +196,7 @@ func (f *function) instruction() {
 	start := f.in.at
 	op := f.in.byte()
 	f.cost++
+	f.own++
 	o := table[op]
 	switch {
 	case f.in.err != nil:
@@ -187,17 +233,17 @@ func (f *function) enclose(op byte) {
 		}
 	case opIndirect:
 		f.plain = false
-		f.cost += leaf
+		f.cost += light
 	}
 }
 
 // refer rewrites what names a function.
 func (f *function) refer(op byte) {
-	to := f.moved(f.in.u32())
-	f.out = binary.AppendUvarint(append(f.out, op), uint64(to))
+	was := f.in.u32()
+	f.out = binary.AppendUvarint(append(f.out, op), uint64(f.moved(was)))
 	if op == opCall {
-		f.plain = false
-		f.cost += leaf
+		f.calls = append(f.calls, was)
+		f.cost += light
 	}
 }
 
@@ -233,6 +279,7 @@ func (f *function) bulk(second uint32) bool {
 	case miscMemoryCopy:
 		call = f.copy
 	case miscMemoryInit, miscTableInit, miscTableCopy, miscTableGrow, miscTableFill:
+		f.plain = false
 		f.cost += heavy
 		return false
 	default:
@@ -245,7 +292,7 @@ func (f *function) bulk(second uint32) bool {
 // call appends a call of an added function.
 func (f *function) call(index uint32) {
 	f.plain = false
-	f.cost += leaf
+	f.cost += light
 	f.out = binary.AppendUvarint(append(f.out, opCall), uint64(index))
 }
 

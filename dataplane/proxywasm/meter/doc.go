@@ -2,7 +2,7 @@
 // often, whether it may go on.
 //
 // An added global counts down what the code does. Each function's beginning, and
-// the head of a loop each 64th time, takes off what may be executed before the
+// the head of a loop each 16th time, takes off what may be executed before the
 // next such place; when the count falls below zero, an added import is called,
 // whose result is the new count. The import may look at a clock, let others run,
 // or unwind the guest. Between two calls of it lies a bounded number of

@@ -371,27 +371,40 @@ func (m *rewriting) elements() ([]byte, error) {
 
 // code rewrites the functions and adds three.
 func (m *rewriting) code() ([]byte, error) {
-	number := 0
-	var added [][]byte
-	if m.memory {
-		fill, copying, grow := m.added()
-		added = [][]byte{fill, copying, grow}
-	}
-	return m.vector(sectionCode, func(c *cursor, out []byte) []byte {
+	var all []*function
+	_, err := m.vector(sectionCode, func(c *cursor, out []byte) []byte {
 		body := c.take(c.u32())
-		if c.err == nil && number >= len(m.funcs) {
+		if c.err == nil && len(all) >= len(m.funcs) {
 			c.fail("it has more bodies than functions")
 		}
 		if c.err != nil {
 			return out
 		}
-		out, err := m.rewrite(body, m.params[m.funcs[number]], out)
+		f, err := m.rewrite(body, m.params[m.funcs[len(all)]])
 		if err != nil {
-			c.fail("function %d: %w", number, err)
+			c.fail("function %d: %w", len(all), err)
 		}
-		number++
+		all = append(all, f)
 		return out
-	}, added...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var added []byte
+	n := len(all)
+	if m.memory {
+		fill, copying, grow := m.added()
+		added = slices.Concat(fill, copying, grow)
+		n += 3
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	out := binary.AppendUvarint(nil, uint64(n))
+	for i, weight := range m.weigh(all) {
+		out = all[i].append(out, weight)
+	}
+	return append(out, added...), nil
 }
 
 func signed(b []byte, v int32) []byte {
