@@ -69,7 +69,12 @@ func (p *progress) figures(e experiment.Event) string {
 	var parts []string
 	for _, c := range e.Analysis.Comparisons {
 		if c.Primary && c.Endpoint == experiment.P50 {
-			parts = append(parts, fmt.Sprintf("%s %+.1f ± %.1f µs", p.study.Treatments[c.Treatment].Name, c.Difference.Estimate, c.Difference.Half()))
+			t := p.study.Treatments[c.Treatment]
+			name := t.Name
+			if against := p.study.Treatments[c.Baseline].Name; against != t.Baseline && p.study.Cells() == nil {
+				name += " − " + against
+			}
+			parts = append(parts, fmt.Sprintf("%s %+.1f ± %.1f µs", name, c.Difference.Estimate, c.Difference.Half()))
 		}
 	}
 	if len(parts) == 0 {

@@ -45,7 +45,7 @@ func TestApparatusOfImageHub(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const check, limit = "envoy.filters.http.jwt_authn", "envoy.filters.http.local_ratelimit"
+	const check, limit, module = "envoy.filters.http.jwt_authn", "envoy.filters.http.local_ratelimit", "envoy.filters.http.wasm."
 	for i, c := range []struct {
 		name    string
 		filters []string // nil: no proxy
@@ -57,6 +57,8 @@ func TestApparatusOfImageHub(t *testing.T) {
 		{"token-aa", []string{check}, nil},
 		{"native", []string{check, limit}, nil},
 		{"library", []string{check}, []string{"ratelimit"}},
+		{"noop-wasm", []string{check, module + "noop"}, nil},
+		{"wasm", []string{check, module + "ratelimit"}, nil},
 		{"library-off-mesh", nil, []string{"ratelimit"}},
 	} {
 		x := a.Topologies[i]

@@ -40,7 +40,7 @@ func RatioOfDifferences(over, under []float64, level float64) (Ratio, error) {
 	t := tQuantile(1-(1-level)/2, len(over)-1)
 	if i := y.interval(t); i.Contains(0) {
 		return Ratio{Estimate: finiteRatio(x.mean, y.mean),
-			Why: fmt.Sprintf("what it is divided by may be 0: its own interval is %.3g to %.3g", i.Low, i.High)}, nil
+			Why: fmt.Sprintf("what it is divided by may be 0: its own interval is %.6g to %.6g", i.Low, i.High)}, nil
 	}
 	r := Ratio{Estimate: x.mean / y.mean}
 	if x.sd == 0 && y.sd == 0 {
