@@ -35,7 +35,7 @@ type Load struct {
 	// response times of a closed load compare with no others. Targets do not
 	// wait for each other, so a fast one is asked more often.
 	Closed bool `json:"closed,omitempty"`
-	// Duration of the schedule; no request of a closed load begins after it.
+	// Duration of the schedule; no request of a closed load is taken up after it.
 	// Ignored when Each is set.
 	Duration time.Duration `json:"duration,omitempty"`
 	// Each, when positive, gives every target exactly that many requests, in

