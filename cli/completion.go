@@ -29,6 +29,9 @@ func newCompletion(State) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion " + strings.Join(names, "|"),
 		Short: "Print the script that lets a shell complete this command",
+		Long: `Print the script that lets a shell complete commands, flags, ids of results,
+study files, data planes and output formats. For bash the package
+bash-completion is to be there.`,
 		Example: `  source <(tare completion bash)                               # this shell
   tare completion zsh > "${fpath[1]}/_tare"                    # every zsh from now on
   tare completion fish > ~/.config/fish/completions/tare.fish`,
