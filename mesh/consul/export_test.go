@@ -13,10 +13,10 @@ func Public(s testbed.Setup, i int) string { return s.(*setup).stands[i].api.pub
 // AgentPID is the agent's process id.
 func AgentPID(s testbed.Setup) int { return s.(*setup).agent.PID() }
 
-// Intention lets the front end of the treatment in, or denies it.
-func Intention(ctx context.Context, s testbed.Setup, treatment, action string) error {
+// Intention lets one front end in to the treatment's service, or denies it.
+func Intention(ctx context.Context, s testbed.Setup, treatment, web, action string) error {
 	return s.(*setup).agent.write(ctx, serviceIntentions{Kind: "service-intentions", Name: "api-" + treatment,
-		Sources: []source{{Name: "web-" + treatment, Action: action}}})
+		Sources: []source{{Name: web, Action: action}}})
 }
 
 // ChoosePorts replaces how addresses are chosen.

@@ -5,6 +5,7 @@ package consul_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/taremesh/tare/internal/process"
+	"github.com/taremesh/tare/mesh/consul"
 )
 
 func freeAddr() (string, error) { return process.FreeAddr() }
@@ -198,4 +200,101 @@ func TestExampleRuns(t *testing.T) {
 		t.Errorf("programs %v", versions)
 	}
 	r.nothingLeft(t)
+}
+
+// Down ends every process, the agent's too, and lets go of the modules.
+func TestDown(t *testing.T) {
+	p := newSite(t, both)
+	s := p.up(t)
+	pids := []int{consul.AgentPID(s)}
+	for i := range p.app.Topologies {
+		for _, x := range s.Processes(i) {
+			pids = append(pids, x.PID)
+		}
+	}
+	if len(pids) != 1+5+2*4 {
+		t.Errorf("%d processes", len(pids))
+	}
+	if n := modules(t); n != 1 {
+		t.Errorf("%d modules held in memory, want that of wasm", n)
+	}
+	for range 2 {
+		if err := s.Down(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("process %d: %v", pid, err)
+		}
+	}
+	if n := modules(t); n != 0 {
+		t.Errorf("%d modules are still held in memory", n)
+	}
+}
+
+// modules counts the files in memory that this process holds.
+func modules(t *testing.T) (n int) {
+	t.Helper()
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, "/memfd:module.wasm") {
+			n++
+		}
+	}
+	return n
+}
+
+// Nothing that stands can be reached from another machine.
+func TestLoopbackOnly(t *testing.T) {
+	p := newSite(t, both)
+	s := p.up(t)
+	open := listening(t, consul.AgentPID(s))
+	for i := range p.app.Topologies {
+		for _, x := range s.Processes(i) {
+			open = append(open, listening(t, x.PID)...)
+		}
+	}
+	if len(open) < 5+5+4*5 { // the agent's (Serf has two), a service each, and each sidecar's two with one upstream
+		t.Errorf("found %d listening sockets: %v", len(open), open)
+	}
+	for _, at := range open {
+		if ip, _, _ := strings.Cut(at, ":"); ip != "0100007F" && ip != "00000000000000000000000001000000" {
+			t.Errorf("something listens on %s", at)
+		}
+	}
+}
+
+// listening lists the addresses, in the kernel's hex, that a process takes
+// connections and datagrams on.
+func listening(t *testing.T, pid int) (open []string) {
+	t.Helper()
+	own := map[string]bool{}
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, "socket:[") {
+			own[strings.Trim(to, "socket:[]")] = true
+		}
+	}
+	for file, state := range map[string]string{"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"} {
+		text, err := os.ReadFile("/proc/net/" + file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // a kernel without IPv6
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(text), "\n") {
+			if f := strings.Fields(line); len(f) > 9 && f[3] == state && own[f[9]] {
+				open = append(open, f[1])
+			}
+		}
+	}
+	return open
 }

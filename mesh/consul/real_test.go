@@ -347,16 +347,21 @@ func withoutCertificate(addr string) error {
 	return err
 }
 
-// An intention that denies takes effect, and is taken back.
+// An intention that denies takes effect, and is taken back. Who has none is
+// denied.
 func TestDeniedIntention(t *testing.T) {
 	p := newSite(t, "")
 	s := p.up(t)
 	i, user := p.index(t, "mesh"), p.people["Team"][0]
 	for _, c := range []struct {
-		action string
-		status int
-	}{{"deny", http.StatusForbidden}, {"allow", http.StatusOK}} {
-		if err := consul.Intention(t.Context(), s, "mesh", c.action); err != nil {
+		web, action string
+		status      int
+	}{
+		{"web-mesh", "deny", http.StatusForbidden},
+		{"web-mesh", "allow", http.StatusOK},
+		{"web-other", "allow", http.StatusForbidden},
+	} {
+		if err := consul.Intention(t.Context(), s, "mesh", c.web, c.action); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, func() string {
@@ -364,7 +369,7 @@ func TestDeniedIntention(t *testing.T) {
 			if err == nil && status == c.status {
 				return ""
 			}
-			return c.action + ": " + http.StatusText(status) + " " + text
+			return c.action + " " + c.web + ": " + http.StatusText(status) + " " + text
 		})
 	}
 }
