@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -28,7 +27,20 @@ type upRun struct {
 	mark, text      string
 	web, proxy, api string // URLs that it printed; proxy "" off the mesh
 	errs            *bytes.Buffer
-	wait            func() error
+	done            chan struct{} // closed when it has ended
+}
+
+// ended waits until it has ended.
+func (u *upRun) ended(t *testing.T) {
+	t.Helper()
+	eventually(t, 30*time.Second, func() string {
+		select {
+		case <-u.done:
+			return ""
+		default:
+			return "it still runs"
+		}
+	})
 }
 
 var upNumber atomic.Int64
@@ -47,7 +59,7 @@ func printed(text, name string) string {
 func startUp(t *testing.T, args ...string) *upRun {
 	t.Helper()
 	mark := fmt.Sprintf("up-%d-%d", os.Getpid(), upNumber.Add(1))
-	u := &upRun{mark: mark, errs: &bytes.Buffer{}}
+	u := &upRun{mark: mark, errs: &bytes.Buffer{}, done: make(chan struct{})}
 	u.Cmd = command(t, t.TempDir(), mark, append([]string{"imagehub", "up"}, args...)...)
 	u.Stderr = u.errs
 	out, err := u.StdoutPipe()
@@ -61,15 +73,18 @@ func startUp(t *testing.T, args ...string) *upRun {
 	for lines.Scan() && !strings.Contains(lines.Text(), "Ctrl-C") {
 		u.text += lines.Text() + "\n"
 	}
-	u.wait = sync.OnceValue(u.Wait)
+	go func() {
+		_ = u.Wait()
+		close(u.done)
+	}()
 	t.Cleanup(func() {
 		_ = u.Process.Kill()
-		_ = u.wait()
+		u.ended(t)
 		eventually(t, 10*time.Second, gone(t, mark))
 	})
 	u.web, u.proxy, u.api = printed(u.text, "web"), printed(u.text, "proxy"), printed(u.text, "API")
 	if u.web == "" || u.api == "" {
-		_ = u.wait()
+		u.ended(t)
 		t.Fatalf("imagehub up printed\n%s%s", u.text, u.errs)
 	}
 	return u
@@ -223,7 +238,7 @@ func TestImageHubUpLeavesNothing(t *testing.T) {
 			if err := u.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
-			_ = u.wait()
+			u.ended(t)
 			if got := u.ProcessState.ExitCode(); got != c.code {
 				t.Errorf("exit %d, want %d\n%s", got, c.code, u.errs)
 			}
@@ -266,7 +281,7 @@ func TestImageHubUpSaysWhichPartDied(t *testing.T) {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			_ = u.wait()
+			u.ended(t)
 			if code := u.ProcessState.ExitCode(); code != 3 || !strings.Contains(u.errs.String(), c.says) {
 				t.Errorf("exit %d, want 3 and %q:\n%s", code, c.says, u.errs)
 			}
@@ -311,9 +326,7 @@ func TestImageHubUpKeepsAccounts(t *testing.T) {
 	if err := first.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := first.wait(); err != nil {
-		t.Fatal(err)
-	}
+	first.ended(t)
 	second := startUp(t, append(args, "--web", strings.TrimPrefix(first.web, "http://"))...)
 	if second.web != first.web || !strings.Contains(second.text, "ada, from an earlier run") {
 		t.Errorf("it printed\n%s", second.text)

@@ -100,7 +100,9 @@ func TestApplicationRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = Serve(t.Context(), workload.Config{Listen: "127.0.0.1:0", Service: service}, nil, func(workload.Ready) { t.Errorf("%s: ready", name) })
+		ctx, cancel := context.WithCancel(t.Context())
+		err = Serve(ctx, workload.Config{Listen: "127.0.0.1:0", Service: service}, nil, func(workload.Ready) { cancel() })
+		cancel()
 		if err == nil || !strings.Contains(err.Error(), "signing key") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -138,21 +140,30 @@ func TestWebRefuses(t *testing.T) {
 	if err := good.Check(); err != nil {
 		t.Fatal(err)
 	}
-	for name, o := range map[string]WebOptions{
-		"all addresses": {Listen: ":80", API: good.API},
-		"another":       {Listen: "192.0.2.1:80", API: good.API},
-		"no port":       {Listen: "127.0.0.1", API: good.API},
-		"a name":        {Listen: "hub.test:80", API: good.API},
-		"no API":        {Listen: good.Listen},
+	for name, c := range map[string]struct {
+		o     WebOptions
+		words string
+	}{
+		"all addresses": {WebOptions{Listen: ":0", API: good.API}, "loopback only"},
+		"any address":   {WebOptions{Listen: "0.0.0.0:0", API: good.API}, "loopback only"},
+		"another":       {WebOptions{Listen: "192.0.2.1:0", API: good.API}, "loopback only"},
+		"a name":        {WebOptions{Listen: "hub.test:0", API: good.API}, "loopback only"},
+		"no port":       {WebOptions{Listen: "127.0.0.1", API: good.API}, "want host:port"},
+		"no API":        {WebOptions{Listen: "127.0.0.1:0"}, "want http://"},
 	} {
-		if err := RunWeb(t.Context(), o, func(workload.Ready) { t.Errorf("%s: ready", name) }); err == nil {
-			t.Errorf("%s is taken", name)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := RunWeb(ctx, c.o, func(workload.Ready) { cancel() })
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: %v, want %q", name, err, c.words)
 		}
 	}
 	for _, service := range []string{"", `{"ap":"http://127.0.0.1:1"}`, `{"api":"http://hub.test"}`} {
-		err := ServeWeb(t.Context(), workload.Config{Listen: "127.0.0.1:0", Service: json.RawMessage(service)}, nil, func(workload.Ready) { t.Error("ready") })
+		ctx, cancel := context.WithCancel(t.Context())
+		err := ServeWeb(ctx, workload.Config{Listen: "127.0.0.1:0", Service: json.RawMessage(service)}, nil, func(workload.Ready) { cancel() })
 		if err == nil {
 			t.Errorf("%s is taken", service)
 		}
+		cancel()
 	}
 }

@@ -102,6 +102,7 @@ type person struct {
 	server *httptest.Server
 	client *http.Client
 	form   string // the token of the last page
+	before string // that of the page for logging in
 	bodies []string
 }
 
@@ -204,6 +205,7 @@ func loggedIn(t *testing.T, s *httptest.Server) *person {
 	t.Helper()
 	p := newPerson(t, s)
 	p.get("/login")
+	p.before = p.form
 	p.post("/login", "username", "ada", "password", "correct horse").says(t, 200, "Pull an image")
 	return p
 }

@@ -21,19 +21,14 @@ func TestForgedForms(t *testing.T) {
 	server := startWeb(t, api.URL)
 	other := loggedIn(t, server)
 	for name, forge := range map[string]func(p *person, r url.Values) http.Header{
-		"no token":     func(_ *person, f url.Values) http.Header { f.Del("form"); return nil },
-		"empty token":  func(_ *person, f url.Values) http.Header { f.Set("form", ""); return nil },
-		"another's":    func(_ *person, f url.Values) http.Header { f.Set("form", other.form); return nil },
-		"cross-site":   func(*person, url.Values) http.Header { return http.Header{"Sec-Fetch-Site": {"cross-site"}} },
-		"other port":   func(*person, url.Values) http.Header { return http.Header{"Sec-Fetch-Site": {"same-site"}} },
-		"other origin": func(*person, url.Values) http.Header { return http.Header{"Origin": {"http://127.0.0.1:1"}} },
-		"no cookies":   func(p *person, _ url.Values) http.Header { p.client.Jar = nil; return nil },
-		"before log-in": func(p *person, f url.Values) http.Header {
-			q := newPerson(p.t, p.server)
-			q.get("/login")
-			f.Set("form", q.form)
-			return nil
-		},
+		"no token":      func(_ *person, f url.Values) http.Header { f.Del("form"); return nil },
+		"empty token":   func(_ *person, f url.Values) http.Header { f.Set("form", ""); return nil },
+		"another's":     func(_ *person, f url.Values) http.Header { f.Set("form", other.form); return nil },
+		"cross-site":    func(*person, url.Values) http.Header { return http.Header{"Sec-Fetch-Site": {"cross-site"}} },
+		"other port":    func(*person, url.Values) http.Header { return http.Header{"Sec-Fetch-Site": {"same-site"}} },
+		"other origin":  func(*person, url.Values) http.Header { return http.Header{"Origin": {"http://127.0.0.1:1"}} },
+		"no cookies":    func(p *person, _ url.Values) http.Header { p.client.Jar = nil; return nil },
+		"before log-in": func(p *person, f url.Values) http.Header { f.Set("form", p.before); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{"/pull", "/upgrade", "/logout", "/login", "/signup"} {
@@ -275,6 +270,8 @@ func FuzzSessionCookie(f *testing.F) {
 func FuzzLimitHeaders(f *testing.F) {
 	f.Add("6", "10", "0", "6")
 	f.Add("-1", "1e9", "99999999999999999999", "0x10")
+	f.Add("-1", "-1", "-1", "-1")
+	f.Add("10000000", "10000000", "10000000", "10000000")
 	f.Fuzz(func(t *testing.T, retry, limit, left, reset string) {
 		now := time.Now()
 		p := resultOf("i", answer{status: 429, header: http.Header{

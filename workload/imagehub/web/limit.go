@@ -49,7 +49,10 @@ func lifts(h http.Header, now time.Time) time.Time {
 // number reads a header that is a whole number of at most six digits.
 func number(h http.Header, name string) (int, bool) {
 	n, err := strconv.Atoi(h.Get(name))
-	return n, err == nil && n >= 0 && n < 1_000_000
+	if err != nil || n < 0 || n >= 1_000_000 {
+		return 0, false
+	}
+	return n, true
 }
 
 // limitView is the limit as a page shows it.
