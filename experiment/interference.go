@@ -198,6 +198,9 @@ func (an *Analysis) warn(p *study.Plan, blocks []*Block) {
 			add("block %d: %s", b.Index, w)
 		}
 		for k, ph := range b.Phases {
+			if ph.Stats.Capped {
+				add("block %d: a closed loop ended before its time, at the most requests that one may make", b.Index)
+			}
 			if ph.Stats.Saturated && b.Phases[k].Phase.Kind == study.Latency {
 				add("block %d: every connection was busy and requests had to queue", b.Index)
 			}
