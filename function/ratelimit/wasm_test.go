@@ -192,7 +192,7 @@ func allowed(n int, send func() answer) (count int) {
 func TestWasmEnforces(t *testing.T) { onPlanes(t, enforces) }
 
 func enforces(t *testing.T, plane dataplane.DataPlane) {
-	p := mustThrough(t, plane, 1, wasmFilter(t, specFrom(t, `{"limits": {"Personal": "10/h", "Team": "20/h"}, "others": "3/h", "paths": ["/pull", "/push"]}`)))
+	p := mustThrough(t, plane, 1, wasmFilter(t, specFrom(t, `{"limits": {"Personal": "10/h", "Team": "20/h", "Club": "10/h"}, "others": "3/h", "paths": ["/pull", "/push"]}`)))
 	for _, c := range []struct {
 		name               string
 		path               string
@@ -204,6 +204,7 @@ func enforces(t *testing.T, plane dataplane.DataPlane) {
 		{"with a query", "/pull?image=x", "ann", "Personal", 0},
 		{"another user", "/pull", "bob", "Personal", 10},
 		{"upgraded", "/pull", "ann", "Team", 20},
+		{"moved to another subscription of the same rate", "/pull", "ann", "Club", 10},
 		{"another path", "/push", "ann", "Personal", 10},
 		{"a path without limit", "/auth", "ann", "Personal", 25},
 		{"a path that only begins alike", "/pull/", "ann", "Personal", 25},
