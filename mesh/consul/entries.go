@@ -99,11 +99,6 @@ type proxyConfig struct {
 	LocalServiceAddress    string `json:",omitempty"`
 	LocalServicePort       int    `json:",omitempty"`
 	Upstreams              []upstream
-	Config                 listenerConfig
-}
-
-type listenerConfig struct {
-	BindAddress string `json:"bind_address"`
 }
 
 type upstream struct {

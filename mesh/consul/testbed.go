@@ -235,7 +235,7 @@ func (s *setup) startService(ctx context.Context, name string, port, workers int
 		{ID: name, Name: name, Address: loopback, Port: port},
 		{Kind: "connect-proxy", ID: id, Name: id, Address: loopback, Port: public, Proxy: &proxyConfig{
 			DestinationServiceName: name, DestinationServiceID: name, LocalServiceAddress: loopback, LocalServicePort: port,
-			Upstreams: ups, Config: listenerConfig{BindAddress: loopback},
+			Upstreams: ups,
 		}},
 	} {
 		if err := s.agent.register(ctx, r); err != nil {
