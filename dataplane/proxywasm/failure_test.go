@@ -2,6 +2,8 @@ package proxywasm_test
 
 import (
 	"errors"
+	"io"
+	"net"
 	"runtime"
 	"testing"
 	"time"
@@ -127,6 +129,57 @@ func TestOthersGoOn(t *testing.T) {
 	if !errors.Is(s.Err(), proxywasm.ErrDeadline) {
 		t.Error(s.Err())
 	}
+	s.End()
+}
+
+// TestNetworkGoesOn does the same with others that wait for the network: they
+// are asked for only when nothing can run, or every 10 ms, which would be too
+// seldom for what is sent to and fro here.
+func TestNetworkGoesOn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const rounds = 150
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = io.Copy(c, c)
+	}()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	g, _ := newGuest("0_2_1")
+	g.onRequest(Loop(Br(0)), Unreachable)
+	p := load(t, proxywasm.Config{Name: "p", Module: g.Bytes(), Limits: proxywasm.Limits{Deadline: 500 * time.Millisecond}})
+	s := stream(t, p, newExchange())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.RequestHeaders(true)
+	}()
+	b := make([]byte, 1)
+	for range rounds {
+		if _, err := c.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-ended:
+		t.Errorf("the guest had ended before %d rounds were done", rounds)
+	default:
+	}
+	<-ended
 	s.End()
 }
 

@@ -17,6 +17,8 @@ const (
 	// than a turn: a goroutine that yields is at the end of the queue, but the
 	// network is asked for news only when nothing can run.
 	patience = 2 * time.Millisecond
+	// nap is for how long. A shorter one would be over before the network is asked.
+	nap = 50 * time.Microsecond
 )
 
 // watch measures how long a call of the guest has run. It looks at no clock
@@ -61,7 +63,7 @@ func (w *watch) check() {
 		panic(ErrDeadline)
 	case w.spent > w.rest:
 		w.rest = w.spent + patience
-		time.Sleep(time.Nanosecond)
+		time.Sleep(nap)
 	default:
 		runtime.Gosched()
 	}

@@ -149,6 +149,22 @@ func TestBulkCountsBySize(t *testing.T) {
 	}
 }
 
+// TestGrowingCounts holds that growing memory counts for itself.
+func TestGrowingCounts(t *testing.T) {
+	var m Module
+	m.Memory(1, 3)
+	m.Func("run", "", "i", 0, I32(1), MemoryGrow, I32(10), Mul, I32(1), MemoryGrow, Add)
+	e := newEngine(t, 100)
+	mod, err := e.load(rewritten(t, m.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := mod.ExportedFunction("run").Call(context.Background())
+	if err != nil || got[0] != 12 || e.asked != 2 {
+		t.Errorf("%v, %v, asked %d times", got, err, e.asked)
+	}
+}
+
 // everything is a module that uses what a rewriting has to move: imports,
 // calls, exports, elements of several forms, a global of a function, a start,
 // blocks with parameters, SIMD.
