@@ -156,13 +156,14 @@ func (b *browser) enter(page, user, password string) {
 	b.press(page, "main form button")
 }
 
-// Image Hub in a real browser, through each plane's proxy: a person signs up,
-// logs in, pulls until the limit bites, sees it lift, upgrades, pulls again.
+// Image Hub in a real browser, through the proxy of each plane, and with the
+// Rust filter in Envoy as in the talk: a person signs up, logs in, pulls until
+// the limit bites, sees it lift, upgrades, pulls again.
 func TestBrowserImageHub(t *testing.T) {
-	for _, plane := range []string{"embedded", "envoy"} {
-		t.Run(plane, func(t *testing.T) {
+	for _, args := range []string{"--dataplane embedded", "--dataplane envoy", "--dataplane envoy --form wasm"} {
+		t.Run(args, func(t *testing.T) {
 			t.Parallel()
-			up := startUp(t, "--dataplane", plane)
+			up := startUp(t, strings.Fields(args)...)
 			b := openBrowser(t, 360, 740)
 			b.do("open the start page", chromedp.Navigate(up.web))
 			b.fits("welcome")
