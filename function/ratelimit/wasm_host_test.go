@@ -113,27 +113,25 @@ const small = `{"limits": {"Personal": "2/h"}, "others": "3/h", "paths": ["/pull
 
 // Every call to the host costs: the module asks for what it needs.
 func TestWasmAsksForWhatItNeeds(t *testing.T) {
+	h := host(t, small, proxywasm.Limits{}, proxywasm.SharedLimits{})
+	p := host(t, strings.Replace(small, "{", `{"payload_header": "p", `, 1), proxywasm.Limits{}, proxywasm.SharedLimits{})
 	for _, c := range []struct {
-		name, config, path string
-		want               []string
+		name         string
+		host         *hosted
+		path         string
+		subscription string
+		want         []string
 	}{
-		{"a limited path", small, "/pull?x", []string{":path", "x-subscription", "x-user"}},
-		{"another path", small, "/auth", []string{":path"}},
-		{"a payload", strings.Replace(small, "{", `{"payload_header": "p", `, 1), "/pull", []string{":path", "p"}},
+		{"a limited path", h, "/pull?x", "Personal", []string{":path", "x-subscription", "x-user"}},
+		{"another path", h, "/auth", "Personal", []string{":path"}},
+		{"an unlisted subscription needs no name", h, "/pull", "Gold", []string{":path", "x-subscription"}},
+		{"a payload", p, "/pull", "Personal", []string{":path", "p"}},
+		{"another path, with a payload", p, "/auth", "Personal", []string{":path"}},
 	} {
-		h := host(t, c.config, proxywasm.Limits{}, proxywasm.SharedLimits{})
-		x, _ := h.ask(t, c.path, caller("ann", "Personal")...)
+		x, _ := c.host.ask(t, c.path, caller("ann", c.subscription)...)
 		if d := cmp.Diff(c.want, x.request.asked); d != "" {
 			t.Errorf("%s: %s", c.name, d)
 		}
-	}
-}
-
-// An unlisted subscription needs no name.
-func TestWasmAsksNobodysName(t *testing.T) {
-	x, _ := host(t, small, proxywasm.Limits{}, proxywasm.SharedLimits{}).ask(t, "/pull", caller("ann", "Gold")...)
-	if d := cmp.Diff([]string{":path", "x-subscription"}, x.request.asked); d != "" {
-		t.Error(d)
 	}
 }
 
