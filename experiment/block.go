@@ -227,8 +227,8 @@ func (s *stage) judgeOne(i int, st workload.Stats) Judgement {
 	touched := map[uint32]bool{}
 	for _, samples := range s.block.Samples {
 		for _, x := range samples {
-			if int(x.Target) != i {
-				continue
+			if int(x.Target) != i || x.Written < 0 {
+				continue // another treatment's, or never sent
 			}
 			touched[x.User] = true
 			e.Observations = append(e.Observations, function.Observation{Earliest: x.Written, Latest: latest(x),

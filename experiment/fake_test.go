@@ -34,6 +34,7 @@ type machine struct {
 	names  []string                 // of the treatments that stand
 	noise  time.Duration
 	limit  int // treatment that refuses everything; -1: none
+	unsent int // every so many requests one is never sent; 0: none
 	dieIn  int // block (counted by Up) in which a process dies; -1: none
 	gone   int // block in which the generator is killed; -1: none
 	failUp error
@@ -156,7 +157,9 @@ func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, loa
 		x := load.Sample{Intended: at, Written: at + time.Microsecond, User: uint32(a.User), Target: uint16(a.Target), Status: 200}
 		x.LastByte = x.Written + 100*time.Microsecond + m.takes(a.Target) + time.Duration(r.Int64N(int64(m.noise)))
 		x.FirstByte = x.LastByte
-		if a.Target == m.limit {
+		if m.unsent > 0 && len(out)%m.unsent == 0 {
+			x = load.Sample{Intended: at, Written: -1, FirstByte: -1, LastByte: -1, User: x.User, Target: x.Target, Class: load.Timeout}
+		} else if a.Target == m.limit {
 			x.Status, x.Class = 429, load.Limited
 		} else {
 			m.served[a.Target]++
@@ -229,6 +232,9 @@ func countdown(wrong error) function.Function {
 		Judge: func(_ function.Spec, e function.Evidence) error {
 			allowed := 0
 			for _, o := range e.Observations {
+				if o.Earliest < 0 {
+					return errors.New("a request that was never sent is no evidence")
+				}
 				if o.Outcome == function.Allowed {
 					allowed++
 				}

@@ -108,6 +108,22 @@ func TestRefusalsInTheOverheadPhaseAreInvalid(t *testing.T) {
 	invalid(t, p, j, "refused where overhead is measured")
 }
 
+// Under a load that is too much some requests never leave the generator: the
+// function has not decided on them, and is not to blame.
+func TestUnsentRequestsAreNoEvidence(t *testing.T) {
+	m := newMachine(0, 0, 0)
+	m.unsent = 50
+	j := &journal{}
+	if _, _, err := run(t, context.Background(), fakeStudy, m, countdown(nil), j, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range j.blocks {
+		if len(b.Judged) != 1 || b.Judged[0].Wrong != "" {
+			t.Errorf("block %d: judged %+v", b.Index, b.Judged)
+		}
+	}
+}
+
 func TestServiceIsCounted(t *testing.T) {
 	m := newMachine(0, 0, 0)
 	j := &journal{}
