@@ -101,6 +101,34 @@ func TestQueues(t *testing.T) {
 	until(t, "both items", func() bool { return strings.Contains(j.text(), "first") && strings.Contains(j.text(), "second") })
 }
 
+// TestQueueLimits holds items in their order, queues to their limits, and an
+// empty VM id for the guest's own.
+func TestQueueLimits(t *testing.T) {
+	g, f := newGuest("0_2_1", "register_shared_queue", "resolve_shared_queue", "enqueue_shared_queue", "dequeue_shared_queue", "log")
+	queue := Join(I32(700), Load(0))
+	add := func(text string) []byte { return Call(f["enqueue_shared_queue"], queue, g.text(text)) }
+	take := Join(must(0, Call(f["dequeue_shared_queue"], queue, I32(out), I32(out2))), must(0, Call(f["log"], I32(2), I32(out), Load(0), I32(out2), Load(0))))
+	g.onRequest(
+		must(0, Call(f["register_shared_queue"], g.text("q"), I32(700))), must(10, Call(f["register_shared_queue"], g.text("r"), I32(704))),
+		must(6, Call(f["register_shared_queue"], g.text("q"), I32(-1))),
+		must(0, Call(f["resolve_shared_queue"], g.text(""), g.text("q"), I32(704))), I32(704), Load(0), queue, Ne, If(Unreachable),
+		must(0, add("one")), must(0, add("two")), must(10, add("three")), take, must(10, add("three, which is too long")), must(0, add("three")),
+		must(6, Call(f["dequeue_shared_queue"], queue, I32(-1), I32(out2))), take, take,
+		must(7, Call(f["dequeue_shared_queue"], queue, I32(out), I32(out2))), I32(0))
+	var j journal
+	p := load(t, proxywasm.Config{
+		Name: "p", VMID: "vm", Module: g.Bytes(), Log: j.log, Shared: proxywasm.NewShared(proxywasm.SharedLimits{Queues: 1, Items: 2, Bytes: 10}),
+	})
+	s := stream(t, p, newExchange())
+	if a := s.RequestHeaders(true); a != proxywasm.Continue {
+		t.Error(s.Err())
+	}
+	s.End()
+	if got := j.text(); got != "info one\ninfo two\ninfo three" {
+		t.Errorf("taken %q", got)
+	}
+}
+
 // TestQueueOfBusyInstance tells the instance that waits, when it is the only one.
 func TestQueueOfBusyInstance(t *testing.T) {
 	g, f := newGuest("0_2_1", "register_shared_queue", "enqueue_shared_queue", "set_effective_context", "continue_stream")

@@ -183,6 +183,19 @@ func TestNetworkGoesOn(t *testing.T) {
 	s.End()
 }
 
+// TestMemoryLimit holds memory to the limit, to the page.
+func TestMemoryLimit(t *testing.T) {
+	g, f := newGuest("0_2_1", "log")
+	g.onRequest(Loop(I32(1), MemoryGrow, I32(-1), Ne, BrIf(0)), MemorySize, I32(10), Ne, If(Unreachable), g.say(f, "10 pages"), I32(0))
+	var j journal
+	p := load(t, proxywasm.Config{Name: "p", Module: g.Bytes(), Log: j.log, Limits: proxywasm.Limits{MemoryBytes: 11<<16 - 1}})
+	s := stream(t, p, newExchange())
+	if s.RequestHeaders(true); j.text() != "info 10 pages" {
+		t.Error(j.text(), s.Err())
+	}
+	s.End()
+}
+
 // TestBusy refuses more streams than instances.
 func TestBusy(t *testing.T) {
 	g, _ := newGuest("0_2_1")

@@ -89,6 +89,7 @@ func TestReplies(t *testing.T) {
 			bad := must(2, Call(f["send_local_response"], I32(99), g.text(""), g.text(""), g.text(""), I32(-1)))
 			g.Func(c.hook, c.params, "i", 0, bad, send(g, f, 429), send(g, f, 500), I32(0)) // the first reply counts, and more than the action
 			g.Func("proxy_on_response_body", "iii", "i", 0, Unreachable)
+			g.Func("proxy_on_response_trailers", "ii", "i", 0, Unreachable)
 			s := stream(t, load(t, proxywasm.Config{Name: "p", Module: g.Bytes()}), newExchange())
 			if a := c.reach(s); a != proxywasm.Pause {
 				t.Errorf("action %d, %v", a, s.Err())
@@ -97,8 +98,9 @@ func TestReplies(t *testing.T) {
 			if diff := cmp.Diff(want, s.Reply()); diff != "" {
 				t.Error(diff)
 			}
-			if b, a := s.ResponseBody([]byte("x"), true); b != nil || a != proxywasm.Pause {
-				t.Errorf("asked on: %q, %d", b, a)
+			b, a := s.ResponseBody([]byte("x"), true)
+			if c := s.ResponseTrailers(); b != nil || a != proxywasm.Pause || c != proxywasm.Pause {
+				t.Errorf("asked on: %q, %d, %d", b, a, c)
 			}
 			if err := s.Wait(t.Context()); err != nil || s.Err() != nil {
 				t.Errorf("%v, %v", err, s.Err())
@@ -210,6 +212,33 @@ func TestBodyWithoutHook(t *testing.T) {
 	chunk := []byte("abc")
 	if b, a := s.ResponseBody(chunk, false); a != proxywasm.Continue || len(b) != 3 || &b[0] != &chunk[0] {
 		t.Errorf("%q, %d", b, a)
+	}
+	s.End()
+}
+
+// TestHeld holds a body back in the hook, lets it go on later, and hands it over
+// once.
+func TestHeld(t *testing.T) {
+	g, f := newGuest("0_2_1", "set_tick_period_milliseconds", "continue_stream", "set_effective_context", "set_buffer_bytes")
+	g.Func("proxy_on_response_body", "iii", "i", 0, must(0, Call(f["set_tick_period_milliseconds"], I32(1))), I32(1))
+	g.Func("proxy_on_tick", "i", "", 0, must(0, Call(f["set_tick_period_milliseconds"], I32(0))),
+		must(0, Call(f["set_effective_context"], I32(2))), must(0, Call(f["set_buffer_bytes"], I32(1), I32(-1), I32(0), g.text("!"))),
+		must(0, Call(f["continue_stream"], I32(1))))
+	s := stream(t, load(t, proxywasm.Config{Name: "p", Module: g.Bytes()}), newExchange())
+	if b, a := s.ResponseBody([]byte("held"), true); b != nil || a != proxywasm.Pause || s.HeldResponse() != nil {
+		t.Errorf("%q, %d", b, a)
+	}
+	if err := s.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if b := s.HeldResponse(); string(b) != "held!" {
+		t.Errorf("held %q", b)
+	}
+	if b := s.HeldResponse(); b != nil {
+		t.Errorf("handed over again: %q", b)
+	}
+	if b := s.HeldRequest(); b != nil {
+		t.Errorf("held of the request: %q", b)
 	}
 	s.End()
 }
