@@ -48,7 +48,8 @@ type Limits struct {
 	// Instances is the most instances; as each belongs to one stream at a time,
 	// it bounds the streams as well. 0: 256.
 	Instances int
-	// BodyBytes is the most of a body that is held back for a guest. 0: 1 MiB.
+	// BodyBytes is the most of a body that is held back for a guest, and the
+	// longest body of a call. 0: 1 MiB.
 	BodyBytes int
 	// ModuleBytes is the largest module. 0: 32 MiB.
 	ModuleBytes int

@@ -111,6 +111,10 @@ func (p *Plugin) next(in *instance) (event, bool) {
 	return e, true
 }
 
+// mostEvents is how many items an instance may be told of that it has not heard
+// of yet; it is told of no more until it has.
+const mostEvents = 10_000
+
 // announce tells one instance of a plugin of a new item in a queue: an idle
 // one, or else the next to become idle. from is the instance that put it there,
 // which is told itself when it is of this plugin and no other is idle.
@@ -126,9 +130,9 @@ func (p *Plugin) announce(id uint32, from *instance) {
 		in.inbox = append(in.inbox, e)
 		p.background.Add(1)
 		go p.drain(in)
-	case from.plugin == p:
+	case from.plugin == p && len(from.inbox) < mostEvents:
 		from.inbox = append(from.inbox, e)
-	default:
+	case from.plugin != p && len(p.owed) < mostEvents:
 		p.owed = append(p.owed, e)
 	}
 }

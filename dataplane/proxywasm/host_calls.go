@@ -46,7 +46,7 @@ func httpCall(in *instance, s []uint64) status {
 			return statusBadArgument
 		}
 	}
-	if in.calls >= p.limits.Calls {
+	if in.calls >= p.limits.Calls || len(body) > p.limits.BodyBytes {
 		return statusInternalFailure
 	}
 	id, ok := in.send(call)

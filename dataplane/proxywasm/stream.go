@@ -48,6 +48,9 @@ func (s *Stream) begin(x Exchange, id uint32) {
 	s.sent, s.closed, s.replied = false, false, false
 	s.reply = Reply{}
 	s.set, s.setBytes = s.set[:0], 0
+	if cap(s.in.scratch) > keptBody {
+		s.in.scratch = nil
+	}
 }
 
 // RequestHeaders shows the guest the head of the request; end: nothing follows.
