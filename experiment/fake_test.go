@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -32,6 +33,7 @@ type machine struct {
 	add    []time.Duration
 	addOf  map[string]time.Duration // by treatment; used instead of add when set
 	names  []string                 // of the treatments that stand
+	paused []int                    // places of those that are stopped
 	noise  time.Duration
 	limit  int // treatment that refuses everything; -1: none
 	unsent int // every so many requests one is never sent; 0: none
@@ -46,9 +48,14 @@ type machine struct {
 
 func (*machine) Name() string { return "local" }
 
-func (m *machine) Up(_ context.Context, ts []testbed.Topology, _ []int) (testbed.Setup, error) {
+func (m *machine) Up(_ context.Context, ts []testbed.Topology, order []int) (testbed.Setup, error) {
 	if m.failUp != nil {
 		return nil, m.failUp
+	}
+	for i, k := range slices.Sorted(slices.Values(order)) {
+		if i != k || len(order) != len(ts) {
+			return nil, fmt.Errorf("%d topologies are to be started in the order %v", len(ts), order)
+		}
 	}
 	m.ups++
 	m.names = nil
@@ -67,8 +74,8 @@ func (*machine) Processes(int) []testbed.Process {
 func (m *machine) Stats(_ context.Context, i int) (workload.Stats, error) {
 	return workload.Stats{Served: m.served[i]}, nil
 }
-func (*machine) Pause(...int) error      { return nil }
-func (*machine) Resume(...int) error     { return nil }
+func (m *machine) Pause(ks ...int) error { m.paused = ks; return nil }
+func (m *machine) Resume(...int) error   { m.paused = nil; return nil }
 func (m *machine) Died() <-chan struct{} { return m.died }
 func (m *machine) Err() error {
 	select {
@@ -136,6 +143,9 @@ func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, loa
 		close(m.died)
 		<-ctx.Done()
 		return nil, load.Stats{}, ctx.Err()
+	}
+	if l.Closed && (len(m.paused) != s.k-1 || slices.Contains(m.paused, l.Targets[0])) {
+		return nil, load.Stats{}, fmt.Errorf("a closed loop of %v while %v are stopped", l.Targets, m.paused)
 	}
 	if l.Closed {
 		return s.closed(l)

@@ -78,6 +78,9 @@ func simulated(t *testing.T, p *study.Plan, m *machine) []experiment.Block {
 				for _, i := range ph.Targets {
 					l.Targets = append(l.Targets, slices.Index(arms, i))
 				}
+				if m.paused = nil; l.Closed { // the other one
+					m.paused = []int{1 - l.Targets[0]}
+				}
 				var err error
 				if samples, rec.Stats, err = s.Generate(t.Context(), l); err != nil {
 					t.Fatal(err)
