@@ -117,7 +117,7 @@ func TestQueueLimits(t *testing.T) {
 		must(7, Call(f["dequeue_shared_queue"], queue, I32(out), I32(out2))), I32(0))
 	var j journal
 	p := load(t, proxywasm.Config{
-		Name: "p", VMID: "vm", Module: g.Bytes(), Log: j.log, Shared: proxywasm.NewShared(proxywasm.SharedLimits{Queues: 1, Items: 2, Bytes: 10}),
+		Name: "p", VMID: "vm", Module: g.Bytes(), Log: j.log, Shared: proxywasm.NewShared(proxywasm.SharedLimits{Queues: 1, Items: 2, Bytes: 20}),
 	})
 	s := stream(t, p, newExchange())
 	if a := s.RequestHeaders(true); a != proxywasm.Continue {

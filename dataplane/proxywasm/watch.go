@@ -7,8 +7,9 @@ import (
 
 const (
 	// slice is how much a guest may do before it is looked at again, in units of
-	// package meter: some hundreds of microseconds at most.
-	slice = 1_000_000
+	// package meter: some hundreds of microseconds, and a few milliseconds
+	// where each instruction is as slow as it can be.
+	slice = 400_000
 	// work is how many bytes host functions may handle before the guest is
 	// looked at, and callWork what a call of one counts beside its bytes.
 	work     = 1 << 18
