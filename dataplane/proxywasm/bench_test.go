@@ -1,7 +1,6 @@
 package proxywasm_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/taremesh/tare/dataplane/proxywasm"
@@ -104,16 +103,12 @@ func wholeRequests(b *testing.B, c proxywasm.Config) {
 // BenchmarkRust is a whole request through the filters of the functions, built
 // from Rust.
 func BenchmarkRust(b *testing.B) {
-	for _, c := range []struct{ name, module, configuration string }{
-		{"noop", "../../function/noop/filter/noop.wasm", ""},
-		{"ratelimit", "../../function/ratelimit/filter/ratelimit.wasm", `{"limits":{"Enterprise":"1000000000/min"},"others":"10/min","paths":["/pull"]}`},
+	for _, c := range []struct{ name, configuration string }{
+		{"noop", ""},
+		{"ratelimit", `{"limits":{"Enterprise":"1000000000/min"},"others":"10/min","paths":["/pull"]}`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			module, err := os.ReadFile(c.module)
-			if err != nil {
-				b.Fatal(err)
-			}
-			wholeRequests(b, proxywasm.Config{Name: c.name, Module: module, Configuration: []byte(c.configuration)})
+			wholeRequests(b, proxywasm.Config{Name: c.name, Module: filter(b, c.name), Configuration: []byte(c.configuration)})
 		})
 	}
 }
