@@ -74,7 +74,15 @@ func (*machine) Processes(int) []testbed.Process {
 func (m *machine) Stats(_ context.Context, i int) (workload.Stats, error) {
 	return workload.Stats{Served: m.served[i]}, nil
 }
-func (m *machine) Pause(ks ...int) error { m.paused = ks; return nil }
+func (m *machine) Pause(ks ...int) error {
+	for _, k := range ks {
+		if k < 0 || k >= len(m.names) {
+			return fmt.Errorf("stop place %d of %v", k, m.names)
+		}
+	}
+	m.paused = ks
+	return nil
+}
 func (m *machine) Resume(...int) error   { m.paused = nil; return nil }
 func (m *machine) Died() <-chan struct{} { return m.died }
 func (m *machine) Err() error {
