@@ -114,17 +114,10 @@ func (t *printer) pairs(p *Pairs) {
 		return
 	}
 	t.line("%s AGAINST %s%s", strings.ToUpper(p.Treatment), strings.ToUpper(p.Baseline), p.source())
-	rows := [][]string{{"data plane", "load", "endpoint", ">" + p.Baseline, ">" + p.Treatment, ">difference", ">low", ">high", ">blocks", "verdict", ">their " + p.Baseline, ">their " + p.Treatment}}
-	for _, r := range p.Rows {
-		rows = append(rows, r.cells())
-	}
-	t.table(rows)
+	t.table(p.table())
 	t.line("Figures of a treatment are medians over blocks, differences means of block differences (%s − %s).", p.Treatment, p.Baseline)
-	for _, r := range p.Rows {
-		if r.Baseline.ClosedP50 == nil && r.Treatment.ClosedP50 == nil {
-			continue
-		}
-		t.line("closed loop%s, not comparable: p50 %s µs %s, %s µs %s%s", onPlane(r.DataPlane), number(r.Baseline.ClosedP50), p.Baseline, number(r.Treatment.ClosedP50), p.Treatment, p.theirClosed())
+	for _, s := range p.ClosedLoops() {
+		t.line("%s", s)
 	}
 	if p.Reference != nil && len(p.Reference.Differs) > 0 {
 		t.line("what differs in the set-up:")
@@ -133,6 +126,30 @@ func (t *printer) pairs(p *Pairs) {
 		}
 	}
 	t.line("")
+}
+
+// table is the rows under their heads, as text.
+func (p *Pairs) table() [][]string {
+	rows := [][]string{{"data plane", "load", "endpoint", ">" + p.Baseline, ">" + p.Treatment, ">difference", ">low", ">high", ">blocks", "verdict", ">their " + p.Baseline, ">their " + p.Treatment}}
+	for _, r := range p.Rows {
+		rows = append(rows, r.cells())
+	}
+	return rows
+}
+
+// Lines is the table for a page.
+func (p *Pairs) Lines() [][]Labelled { return labelled(p.table()) }
+
+// ClosedLoops says the medians of the closed loops, which compare with nothing.
+func (p *Pairs) ClosedLoops() []string {
+	var out []string
+	for _, r := range p.Rows {
+		if r.Baseline.ClosedP50 != nil || r.Treatment.ClosedP50 != nil {
+			out = append(out, fmt.Sprintf("closed loop%s, not comparable: p50 %s µs %s, %s µs %s%s", onPlane(r.DataPlane),
+				number(r.Baseline.ClosedP50), p.Baseline, number(r.Treatment.ClosedP50), p.Treatment, p.theirClosed()))
+		}
+	}
+	return out
 }
 
 func (p *Pairs) source() string {

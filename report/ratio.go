@@ -1,8 +1,6 @@
 package report
 
 import (
-	"fmt"
-
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/study"
 )
@@ -48,7 +46,13 @@ func (t *printer) costRatios(r *Report) {
 		return
 	}
 	t.line("COST ON ONE DATA PLANE ÷ COST ON ANOTHER  each against its own router; %g %% interval of each ratio alone, by Fieller's theorem", 100*r.Level)
-	rows := [][]string{{"treatment", "endpoint", "of", ">cost µs", "to", ">cost µs", ">ratio", ">low", ">high", ""}}
+	t.table(r.costRatioTable())
+	t.line("")
+}
+
+// costRatioTable is the ratios under their heads, as text.
+func (r *Report) costRatioTable() [][]string {
+	rows := [][]string{{"treatment", "endpoint", "of", ">cost µs", "to", ">cost there µs", ">ratio", ">low", ">high", ""}}
 	for _, c := range r.CostRatios {
 		row := []string{c.Treatment, c.Endpoint, c.Over.DataPlane, signed(c.Over.Mean), c.Under.DataPlane, signed(c.Under.Mean), "–", "–", "–", c.Why}
 		if i := c.Interval; i != nil {
@@ -56,8 +60,15 @@ func (t *printer) costRatios(r *Report) {
 		}
 		rows = append(rows, row)
 	}
-	t.table(rows)
-	t.line("")
+	return rows
 }
 
-func times(x float64) string { return fmt.Sprintf("×%s", plain(x)) }
+// CostRatioLines is the table for a page; none without ratios.
+func (r *Report) CostRatioLines() [][]Labelled {
+	if len(r.CostRatios) == 0 {
+		return nil
+	}
+	return labelled(r.costRatioTable())
+}
+
+func times(x float64) string { return "×" + plain(x) }

@@ -62,7 +62,7 @@ func (t *printer) verdicts(r *Report) {
 		return
 	}
 	if cs := r.primaries(); len(cs) > 0 {
-		t.line("VERDICTS  %g %% intervals, simultaneous over %d comparisons (%s)", 100*r.Level, r.Family, r.multiplicity())
+		t.line("VERDICTS  %g %% intervals, simultaneous over %d comparisons (%s)", 100*r.Level, r.Family, r.Multiplicity())
 		t.table(comparisonRows(cs))
 		t.line("")
 	}
@@ -74,8 +74,8 @@ func (t *printer) verdicts(r *Report) {
 	}
 }
 
-// multiplicity says how the intervals were made simultaneous.
-func (r *Report) multiplicity() string {
+// Multiplicity says how the intervals were made simultaneous.
+func (r *Report) Multiplicity() string {
 	if r.Cells > 1 {
 		return fmt.Sprintf("Bonferroni between %d cells, %s within each", r.Cells, r.Method)
 	}
