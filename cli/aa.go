@@ -40,7 +40,7 @@ with --studies.`,
 			for i := range studies {
 				g := f
 				g.seed = f.seed + uint64(i)
-				r := &runner{state: s, command: c, data: *data, output: *output}
+				r := &runner{state: s, command: c, data: *data, output: &outputs{format: *output}}
 				if err := r.fresh(c.Context(), g, aaStudy(arms, proxied)); err != nil {
 					return err
 				}

@@ -14,11 +14,13 @@ import (
 )
 
 func newReport(s State) *cobra.Command {
-	var data, output *string
+	var data *string
+	var out *outputs
 	c := &cobra.Command{
-		Use:     "report [ID|last]",
-		Short:   "Print the report of a kept result (default last)",
-		Example: "  tare report last -o json",
+		Use:   "report [ID|last]",
+		Short: "Print the report of a kept result (default last)",
+		Example: `  tare report last -o json
+  tare report last --html report.html --csv figures.csv`,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
@@ -26,22 +28,22 @@ func newReport(s State) *cobra.Command {
 			case len(args) > 1:
 				return exactly(1, "one id, the beginning of one, or last")(c, args)
 			}
-			return withResult(c, s, *data, *output, args[0], func(_ store.Store, rec store.Record) error {
+			return withResult(c, s, *data, out, args[0], func(_ store.Store, rec store.Record) error {
 				r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
 				if err != nil {
 					return err
 				}
-				return printReport(c, r, *output)
+				return out.print(c, r)
 			})
 		},
 	}
-	data, output = dataFlag(c), outputFlag(c)
+	data, out = dataFlag(c), outputFlags(c)
 	return c
 }
 
 // withResult loads the result of that name and hands it over with its store.
-func withResult(c *cobra.Command, s State, data, output, name string, do func(store.Store, store.Record) error) error {
-	if err := checkOutput(output); err != nil {
+func withResult(c *cobra.Command, s State, data string, out *outputs, name string, do func(store.Store, store.Record) error) error {
+	if err := out.check(c); err != nil {
 		return err
 	}
 	st, err := openStore(c.Context(), s, data)
@@ -67,23 +69,24 @@ type shown struct {
 }
 
 func newShow(s State) *cobra.Command {
-	var data, output *string
+	var data *string
+	var out *outputs
 	c := &cobra.Command{
 		Use:     "show ID|last",
 		Short:   "Show a kept result with its journal of blocks",
 		Example: "  tare show last -o json | jq .journal",
 		Args:    exactly(1, "an id, the beginning of one, or last"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return withResult(c, s, *data, *output, args[0], func(st store.Store, rec store.Record) error {
-				return show(c, st, rec, *output)
+			return withResult(c, s, *data, out, args[0], func(st store.Store, rec store.Record) error {
+				return show(c, st, rec, out)
 			})
 		},
 	}
-	data, output = dataFlag(c), outputFlag(c)
+	data, out = dataFlag(c), outputFlags(c)
 	return c
 }
 
-func show(c *cobra.Command, st store.Store, rec store.Record, output string) error {
+func show(c *cobra.Command, st store.Store, rec store.Record, out *outputs) error {
 	journal, err := st.Blocks(c.Context(), rec.Experiment.ID)
 	if err != nil {
 		return err
@@ -92,7 +95,10 @@ func show(c *cobra.Command, st store.Store, rec store.Record, output string) err
 	if err != nil {
 		r = report.Unfinished(rec.Experiment, rec.State, err)
 	}
-	if output == asJSON {
+	if err := out.files(c, r); err != nil || out.toStandard() {
+		return err
+	}
+	if out.format == asJSON {
 		return printJSON(c, shown{r, journal})
 	}
 	if err := r.Text(c.OutOrStdout()); err != nil {

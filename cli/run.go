@@ -62,7 +62,8 @@ func (f *planFlags) planOf(s *study.Study) (*study.Plan, error) {
 
 func newRun(s State) *cobra.Command {
 	var f planFlags
-	var data, output *string
+	var data *string
+	var out *outputs
 	resume := ""
 	c := &cobra.Command{
 		Use:   "run FILE",
@@ -73,6 +74,7 @@ done, and --resume goes on after that, or after a crash, with what is left of
 the time.`,
 		Example: `  tare run examples/imagehub.yaml
   tare run examples/imagehub.yaml --time 10m -o json > result.json
+  tare run examples/imagehub.yaml --html report.html
   tare run --resume last`,
 		Args: func(c *cobra.Command, args []string) error {
 			if resume != "" {
@@ -81,10 +83,10 @@ the time.`,
 			return exactly(1, "one study file")(c, args)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkOutput(*output); err != nil {
+			if err := out.check(c); err != nil {
 				return err
 			}
-			r := &runner{state: s, command: c, data: *data, output: *output}
+			r := &runner{state: s, command: c, data: *data, output: out}
 			if resume != "" {
 				if err := planned(c); err != nil {
 					return err
@@ -99,7 +101,7 @@ the time.`,
 		},
 	}
 	f.add(c)
-	data, output = dataFlag(c), outputFlag(c)
+	data, out = dataFlag(c), outputFlags(c)
 	c.Flags().StringVar(&resume, "resume", "", "go on with an unfinished run: its id, or last")
 	return c
 }
@@ -119,7 +121,7 @@ type runner struct {
 	state   State
 	command *cobra.Command
 	data    string
-	output  string
+	output  *outputs
 	notes   []string       // for the first block that is run
 	spent   time.Duration  // of the study's time, before the run
 	final   *report.Report // what was reported
@@ -343,7 +345,7 @@ func (r *runner) carryOut(ctx context.Context, st store.Store, e experiment.Expe
 	switch {
 	case rerr == nil:
 		r.final = rep
-		if perr := printReport(r.command, rep, r.output); perr != nil {
+		if perr := r.output.print(r.command, rep); perr != nil {
 			err = errors.Join(err, perr)
 		}
 	case !errors.Is(rerr, experiment.ErrNoBlocks):

@@ -42,6 +42,7 @@ type Treatment struct {
 	Index    int
 	Name     string
 	Blocks   int                  // that its figures come from; 0: it never stood
+	Stood    []int                // which these are, among the blocks that count
 	Requests int                  // in the latency phases
 	Values   map[Endpoint]float64 // medians over blocks
 	Why      map[Endpoint]string  // of the absent ones
@@ -140,7 +141,8 @@ func treatment(s *sheet, i int) Treatment {
 	usage := map[string][]Usage{}
 	var witness []float64
 	var blocks []*Block
-	for _, k := range s.own(i) {
+	t.Stood = s.own(i)
+	for _, k := range t.Stood {
 		b, f := s.blocks[k], s.of[k][i]
 		blocks = append(blocks, b)
 		for _, w := range b.Work {

@@ -55,6 +55,9 @@ type Report struct {
 	Planes       []dataplane.Program `json:"planes"`
 	Command      []string            `json:"command"`
 	Sentences    []string            `json:"sentences"`
+	Series       *Series             `json:"series"`    // these three are what the pictures show;
+	Spectrum     *Spectrum           `json:"spectrum"`  // null without a block that counts
+	Histogram    *Histogram          `json:"histogram"` //
 	Warnings     []string            `json:"warnings"`
 }
 
@@ -209,6 +212,7 @@ func New(e experiment.Experiment, state experiment.State, blocks []experiment.Bl
 		return nil, err
 	}
 	r.Sentences = sentences(r, p)
+	r.addSeries(&p.Study, an, blocks)
 	return r, nil
 }
 

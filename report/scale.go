@@ -1,0 +1,127 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// scale places values of the data on a picture.
+type scale struct {
+	low, high float64 // values
+	from, to  float64 // places; to may be less than from
+	bend      func(float64) float64
+	// labels are the values that may carry a label, the most wanted first.
+	labels func(low, high float64) []float64
+}
+
+// linear places equal differences at equal distances.
+func linear(low, high, from, to float64) scale {
+	low, high = apart(low, high)
+	return scale{low, high, from, to, func(x float64) float64 { return x }, evenLabels}
+}
+
+// logarithmic places equal ratios at equal distances; low must be above 0.
+func logarithmic(low, high, from, to float64) scale {
+	if !(low > 0) {
+		return linear(low, high, from, to)
+	}
+	low, high = apart(low, high)
+	return scale{low, high, from, to, math.Log, decadeLabels}
+}
+
+// symmetric is linear within ±unit and logarithmic beyond, on both sides.
+func symmetric(low, high, unit, from, to float64) scale {
+	low, high = apart(low, high)
+	bend := func(x float64) float64 { return math.Asinh(x / unit) }
+	return scale{low, high, from, to, bend, func(low, high float64) []float64 { return symmetricLabels(low, high, unit) }}
+}
+
+// apart widens a range without extent.
+func apart(low, high float64) (float64, float64) {
+	if low < high {
+		return low, high
+	}
+	d := max(math.Abs(low)*.05, 1e-3)
+	return low - d, high + d
+}
+
+// at is the place of x; what lies outside is put on the edge.
+func (s scale) at(x float64) float64 {
+	x = min(max(x, s.low), s.high)
+	part := (s.bend(x) - s.bend(s.low)) / (s.bend(s.high) - s.bend(s.low))
+	return s.from + part*(s.to-s.from)
+}
+
+func (s scale) holds(x float64) bool { return s.low <= x && x <= s.high }
+
+// ticks are the values to label, in ascending order, no two labels nearer than
+// gap and as many as fit.
+func (s scale) ticks(gap float64) []float64 {
+	var out []float64
+	for _, x := range s.labels(s.low, s.high) {
+		near := func(y float64) bool { return math.Abs(s.at(x)-s.at(y)) < gap }
+		if s.holds(x) && !slices.ContainsFunc(out, near) {
+			out = append(out, x)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// evenLabels are multiples of 1, 2 or 5 times a power of ten, at most 6 steps.
+func evenLabels(low, high float64) []float64 {
+	step := niceStep((high - low) / 5)
+	var out []float64
+	for k := math.Ceil(low / step); k <= math.Floor(high/step); k++ {
+		out = append(out, k*step)
+	}
+	// Zero, then what is rounder: labels dropped for want of space are the odd ones.
+	slices.SortStableFunc(out, func(a, b float64) int {
+		odd := func(x float64) float64 { return math.Mod(math.Abs(math.Round(x/step)), 2) }
+		return cmp.Compare(odd(a), odd(b))
+	})
+	return out
+}
+
+// niceStep is the least of 1, 2, 5 × 10^k that is not below x.
+func niceStep(x float64) float64 {
+	ten := math.Pow(10, math.Floor(math.Log10(x)))
+	for _, m := range []float64{1, 2, 5} {
+		if m*ten >= x*(1-1e-9) {
+			return m * ten
+		}
+	}
+	return 10 * ten
+}
+
+// decadeLabels are powers of ten, then their fives and twos, then the rest.
+func decadeLabels(low, high float64) []float64 {
+	var out []float64
+	for _, m := range []float64{1, 5, 2, 3, 7, 4, 6, 8, 9} {
+		for ten := math.Floor(math.Log10(low)); ten <= math.Log10(high); ten++ {
+			out = append(out, m*math.Pow(10, ten))
+		}
+	}
+	return out
+}
+
+// symmetricLabels are 0 and, from the outside in, both signs of 1, 2, 5 × 10^k
+// down to the unit.
+func symmetricLabels(low, high, unit float64) []float64 {
+	out := []float64{0}
+	for _, m := range []float64{1, 5, 2} {
+		for ten := math.Ceil(math.Log10(max(-low, high, unit))); ten >= math.Floor(math.Log10(unit)); ten-- {
+			x := m * math.Pow(10, ten)
+			out = append(out, x, -x)
+		}
+	}
+	return out
+}
+
+// label prints a tick's value as short as it is.
+func label(x float64) string {
+	return strings.Replace(strconv.FormatFloat(math.Round(x*1e6)/1e6, 'f', -1, 64), "-", "−", 1)
+}

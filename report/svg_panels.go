@@ -1,0 +1,323 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+)
+
+// Panels are small pictures side by side, one for each treatment or
+// comparison, with the same scales throughout.
+
+// Where the plot of a panel stands.
+const (
+	panelLeft  = 44
+	panelRight = 332
+	panelTop   = 26
+)
+
+// panel begins a small picture with its heading.
+func panel(height float64, heading, beside string) *figure {
+	f := &figure{width: narrowWidth, height: height}
+	f.text("name", point{0, 14}, narrowWidth*.62, heading)
+	f.text("small end", point{narrowWidth, 14}, narrowWidth*.38, beside)
+	return f
+}
+
+// spectra draws the response times of each treatment by the share of requests:
+// a thin line for each block, their median, and the baseline's median.
+func spectra(r *Report) []template.HTML {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, t := range r.Spectrum.Treatments {
+		for _, line := range t.Blocks {
+			for _, x := range line {
+				low, high = min(low, x), max(high, x)
+			}
+		}
+	}
+	if low > high {
+		return nil
+	}
+	y := linear(low, high, 170, panelTop+4)
+	if high > 3*low {
+		y = logarithmic(low, high, 170, panelTop+4)
+	}
+	levels := r.Spectrum.Levels
+	x := scale{low: 0, high: max(.95, levels[len(levels)-1]), from: panelLeft, to: panelRight, bend: func(q float64) float64 { return -math.Log10(1 - q) },
+		labels: func(_, _ float64) []float64 { return []float64{0, .5, .9, .99, .999, .9999, .75, .95, .25} }}
+	var out []template.HTML
+	for k, t := range r.Spectrum.Treatments {
+		out = append(out, spectrum(r, k, t, x, y))
+	}
+	return out
+}
+
+func spectrum(r *Report, k int, t TreatmentSpectrum, x, y scale) template.HTML {
+	base := value(r.Treatments[k].Baseline)
+	f := panel(205, t.Name, against(base))
+	f.vertical(y, panelLeft, panelRight)
+	line := func(class string, values []float64) {
+		var ps []point
+		for l, v := range values {
+			ps = append(ps, point{x.at(r.Spectrum.Levels[l]), y.at(v)})
+		}
+		f.path(class, ps)
+	}
+	for _, values := range t.Blocks {
+		line("thin", values)
+	}
+	if b := slices.IndexFunc(r.Spectrum.Treatments, func(o TreatmentSpectrum) bool { return o.Name == base }); b >= 0 {
+		line("baseline", r.Spectrum.Treatments[b].Median)
+	}
+	line("bold", t.Median)
+	f.line("axis", point{x.from, 174}, point{x.to, 174})
+	for _, q := range x.ticks(34) {
+		f.line("axis", point{x.at(q), 174}, point{x.at(q), 178})
+		f.text("tick mid", point{x.at(q), 190}, 60, "p"+label(q*100))
+	}
+	words := fmt.Sprintf("%d blocks. ", len(t.Blocks))
+	for l, v := range t.Median {
+		words += fmt.Sprintf("p%s %s µs. ", label(r.Spectrum.Levels[l]*100), plain(v))
+	}
+	return f.svg(fmt.Sprintf("spectrum-%d", k), "Response times of "+t.Name+" by percentile, in µs", words)
+}
+
+func against(baseline string) string {
+	if baseline == "" {
+		return ""
+	}
+	return "grey: " + baseline
+}
+
+// course is one comparison's differences in the order of the run.
+type course struct {
+	name, beside string
+	values       []float64 // in the order of the run
+	interval     Interval
+	margin       float64
+}
+
+// courses are the primary comparisons by an endpoint (every one where a study
+// has no primary) with the A/A copies first.
+func (r *Report) courses(endpoint string) []course {
+	out := r.aaCourses(endpoint)
+	cs := r.primaries()
+	if len(cs) == 0 {
+		cs = r.Comparisons
+	}
+	for _, c := range cs {
+		if c.Endpoint == endpoint {
+			out = append(out, course{c.Treatment + " − " + c.Baseline, shortVerdict(c), r.runs(c.Treatment, c.Baseline, c.PerBlock), c.Interval, c.Margin})
+		}
+	}
+	return out
+}
+
+// aaCourses are the differences of each A/A copy from its baseline, where both
+// stood in the same blocks.
+func (r *Report) aaCourses(endpoint string) []course {
+	var out []course
+	for _, aa := range r.AA {
+		a, own, base := aa.gate(endpoint), r.seriesOf(aa.Treatment), r.seriesOf(aa.Baseline)
+		if a == nil || !slices.Equal(own.Stood, base.Stood) || len(own.Values[endpoint]) != len(base.Values[endpoint]) {
+			continue
+		}
+		var values []float64
+		for k, v := range own.Values[endpoint] {
+			values = append(values, v-base.Values[endpoint][k])
+		}
+		out = append(out, course{aa.Treatment + " − " + aa.Baseline, "A/A", r.runs(aa.Treatment, aa.Baseline, values), a.Interval, a.Margin})
+	}
+	return out
+}
+
+// seriesOf is empty for a treatment that never stood.
+func (r *Report) seriesOf(name string) TreatmentSeries {
+	for _, t := range r.Series.Treatments {
+		if t.Name == name {
+			return t
+		}
+	}
+	return TreatmentSeries{}
+}
+
+// runs puts differences, given in the order of the plan, in that of the run.
+func (r *Report) runs(treatment, baseline string, values []float64) []float64 {
+	own, base := r.seriesOf(treatment).Stood, r.seriesOf(baseline).Stood
+	both := slices.DeleteFunc(slices.Clone(own), func(k int) bool { return !slices.Contains(base, k) })
+	if len(both) != len(values) {
+		return values // not of every block: the order of the plan is what is known
+	}
+	order := make([]int, len(values))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(r.Series.Blocks[both[a]].Started, r.Series.Blocks[both[b]].Started)
+	})
+	out := make([]float64, len(values))
+	for i, k := range order {
+		out[i] = values[k]
+	}
+	return out
+}
+
+// runOrder draws courses; all panels have the same scale, each about its own
+// middle, so that spreads can be compared.
+func runOrder(r *Report, endpoint string) []template.HTML {
+	cs := r.courses(endpoint)
+	span := 0.0
+	for _, c := range cs {
+		low, high := c.extent()
+		span = max(span, high-low)
+	}
+	var out []template.HTML
+	for k, c := range cs {
+		out = append(out, c.draw(fmt.Sprintf("order-%s-%d", endpoint, k), endpoint, span*1.06))
+	}
+	return out
+}
+
+func (c course) extent() (low, high float64) {
+	low, high = c.interval.Low, c.interval.High
+	for _, v := range c.values {
+		low, high = min(low, v), max(high, v)
+	}
+	return low, high
+}
+
+func (c course) draw(id, endpoint string, span float64) template.HTML {
+	low, high := c.extent()
+	mid := (low + high) / 2
+	y := linear(mid-span/2, mid+span/2, 120, panelTop+4)
+	x := linear(-.5, float64(len(c.values))-.5, panelLeft, panelRight)
+	f := panel(146, c.name, c.beside)
+	if y.holds(c.margin) || y.holds(-c.margin) || y.holds(0) {
+		f.box("margin", point{x.from, y.at(-c.margin)}, point{x.to, y.at(c.margin)})
+	}
+	f.vertical(y, panelLeft, panelRight)
+	f.box("band", point{x.from, y.at(c.interval.Low)}, point{x.to, y.at(c.interval.High)})
+	if y.holds(0) {
+		f.line("zero", point{x.from, y.at(0)}, point{x.to, y.at(0)})
+	}
+	f.line("mean", point{x.from, y.at(c.interval.Estimate)}, point{x.to, y.at(c.interval.Estimate)})
+	words := fmt.Sprintf("Mean %s %s. In the order of the run:", between(c.interval), unitOf(endpoint))
+	for k, v := range c.values {
+		f.dot("spot", point{x.at(float64(k)), y.at(v)}, 2.6)
+		words += " " + signed(v)
+	}
+	f.line("axis", point{x.from, 124}, point{x.to, 124})
+	f.text("tick", point{x.from, 139}, 80, "block 1")
+	f.text("tick end", point{x.to, 139}, 80, fmt.Sprintf("block %d", len(c.values)))
+	return f.svg(id, c.name+" block by block, "+endpointWords[endpoint]+", in "+unitOf(endpoint), words)
+}
+
+// usage draws the CPU time and private memory of each treatment's processes
+// over the blocks: value against overhead.
+func usage(r *Report) []template.HTML {
+	cpu, memory := 0.0, 0.0
+	for _, t := range r.Series.Treatments {
+		for _, p := range t.Parts {
+			cpu, memory = max(cpu, slices.Max(p.CPU)), max(memory, slices.Max(p.PrivateMB))
+		}
+	}
+	if cpu <= 0 || memory <= 0 {
+		return nil
+	}
+	var out []template.HTML
+	for k, t := range r.Series.Treatments {
+		f := panel(176, t.Name, "")
+		words := ""
+		for side, top := range []float64{cpu, memory} {
+			left := panelLeft + float64(side)*172
+			y := linear(0, top*1.12, 146, 42)
+			x := linear(0, float64(max(1, len(t.Stood)-1)), left, left+122)
+			f.text("small", point{left - 34, 32}, 160, []string{"CPU, µs per request", "private memory, MB"}[side])
+			f.vertical(y, left, left+122)
+			words += f.partLines(t, side, x, y)
+			f.line("axis", point{x.from, 146}, point{x.to, 146})
+			f.text("tick", point{x.from, 161}, 60, "block 1")
+			f.text("tick end", point{x.to, 161}, 60, fmt.Sprint(len(t.Stood)))
+		}
+		out = append(out, f.svg(fmt.Sprintf("usage-%d", k), "CPU time and private memory of "+t.Name+" over the blocks", words))
+	}
+	return out
+}
+
+// partLines draws the lines of proxy and service and says their ends.
+func (f *figure) partLines(t TreatmentSeries, side int, x, y scale) string {
+	words, last := "", math.Inf(1)
+	for _, p := range t.Parts {
+		values := [][]float64{p.CPU, p.PrivateMB}[side]
+		var ps []point
+		for k, v := range values {
+			ps = append(ps, point{x.at(float64(k)), y.at(v)})
+		}
+		f.path("part "+p.Role, ps)
+		end := ps[len(ps)-1]
+		at := end.y - 5
+		if math.Abs(at-last) < 13 {
+			at = last + math.Copysign(13, at-last)
+		}
+		last = at
+		f.text("key end "+p.Role, point{x.to, at}, 120, p.Role+" "+plain(values[len(values)-1]))
+		words += fmt.Sprintf("%s %s: from %s to %s. ", p.Role, []string{"CPU µs per request", "private MB"}[side], plain(slices.Min(values)), plain(slices.Max(values)))
+	}
+	return words
+}
+
+// histograms draws the counts of each treatment over fortio's buckets, the
+// largest marked.
+func histograms(r *Report) []template.HTML {
+	h := r.Histogram
+	most := 0
+	for _, t := range h.Treatments {
+		if t.Largest != nil {
+			most = max(most, t.Largest.Count)
+		}
+	}
+	if most == 0 {
+		return nil
+	}
+	x := logarithmic(max(h.Bounds[0], h.Bounds[1]/2), h.Bounds[len(h.Bounds)-1], panelLeft, panelRight)
+	y := linear(0, float64(most), 150, panelTop+18)
+	var out []template.HTML
+	for k, t := range h.Treatments {
+		out = append(out, histogram(r, k, t, x, y))
+	}
+	return out
+}
+
+func histogram(r *Report, k int, t TreatmentHistogram, x, y scale) template.HTML {
+	h := r.Histogram
+	base := value(r.Treatments[k].Baseline)
+	f := panel(186, t.Name, against(base))
+	f.vertical(y, panelLeft, panelRight)
+	words := ""
+	for i, n := range t.Counts {
+		if n == 0 {
+			continue
+		}
+		class := "bar"
+		if t.Largest != nil && h.Bounds[i] == t.Largest.Low {
+			class = "bar largest"
+		}
+		f.box(class, point{x.at(h.Bounds[i]) + .4, y.at(float64(n))}, point{x.at(h.Bounds[i+1]) - .4, y.at(0)})
+		words += fmt.Sprintf("%s to %s µs: %d. ", label(h.Bounds[i]), label(h.Bounds[i+1]), n)
+	}
+	if b := slices.IndexFunc(h.Treatments, func(o TreatmentHistogram) bool { return o.Name == base }); b >= 0 {
+		var ps []point
+		for i, n := range h.Treatments[b].Counts {
+			ps = append(ps, point{x.at(h.Bounds[i]), y.at(float64(n))}, point{x.at(h.Bounds[i+1]), y.at(float64(n))})
+		}
+		f.path("baseline", ps)
+	}
+	f.horizontal(x, 150)
+	f.text("tick", point{panelLeft, 181}, 200, "µs")
+	if l := t.Largest; l != nil {
+		f.text("small end", point{narrowWidth, 32}, 300, fmt.Sprintf("%s–%s µs: %d ÷ %d = %s", label(l.Low), label(l.High), l.Count, h.Cores, plain(l.PerCore)))
+	}
+	return f.svg(fmt.Sprintf("histogram-%d", k), "Histogram of the response times of "+t.Name, words)
+}
