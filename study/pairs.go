@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -42,6 +43,7 @@ func (s *Study) setPairs() {
 		for _, l := range d.Levels {
 			s.Load.Rate = max(s.Load.Rate, l.Rate)
 		}
+		s.Load.Rate = cmp.Or(s.Load.Rate, defaultRate) // closed loops alone
 	}
 	s.Margin.setRate()
 }

@@ -178,6 +178,14 @@ func TestPairsFillTheTime(t *testing.T) {
 	}
 }
 
+// Closed loops alone have the default rate beside them, and no pilot lowers it.
+func TestClosedLoopsAlone(t *testing.T) {
+	p := planned(t, strings.Replace(strings.Replace(pairs, "[100/s, 500/s, closed]", "[closed]", 1), "level: 100/s", "level: closed", 1), study.Options{})
+	if p.Study.Load.Rate != 500 || p.Study.Load.DefaultRate {
+		t.Errorf("load %+v", p.Study.Load)
+	}
+}
+
 // A cell's plane and treatments, also where one of the pair has no proxy.
 func TestCells(t *testing.T) {
 	text := strings.Replace(pairs, "  - {name: router, control: router}\n", "  - {name: direct, control: direct}\n  - {name: router, control: router, baseline: direct}\n", 1)

@@ -18,7 +18,7 @@ func (s *Study) setDefaults() {
 	d.Name = cmp.Or(d.Name, Interleaved)
 	s.setPairs()
 	l.DefaultRate = l.DefaultRate || l.Rate == 0
-	l.Rate = cmp.Or(l.Rate, 500)
+	l.Rate = cmp.Or(l.Rate, defaultRate)
 	l.Connections = cmp.Or(l.Connections, 8)
 	if len(s.DataPlane) == 0 {
 		s.DataPlane = Planes{DefaultPlane}
@@ -42,6 +42,9 @@ func (s *Study) setDefaults() {
 		}
 	}
 }
+
+// defaultRate is for each treatment.
+const defaultRate Rate = 500
 
 // The default time: so much, or so much for each treatment where that is more.
 const (
