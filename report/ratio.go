@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/study"
 )
@@ -61,6 +63,23 @@ func (r *Report) costRatioTable() [][]string {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// ratioSentences say the ratios of the treatments that carry the function.
+func (r *Report) ratioSentences(s *study.Study) []string {
+	var out []string
+	for _, c := range r.CostRatios {
+		if s.Treatments[s.Index(c.Over.Treatment)].Control != "" {
+			continue
+		}
+		begin := fmt.Sprintf("%s on %s against %s, each beside its own router, %s: ", c.Treatment, c.Over.DataPlane, c.Under.DataPlane, endpointWords[c.Endpoint])
+		if c.Interval == nil {
+			out = append(out, begin+"no ratio, "+c.Why+".")
+			continue
+		}
+		out = append(out, begin+fmt.Sprintf("%s the cost (%s to %s).", times(c.Ratio), times(c.Interval.Low), times(c.Interval.High)))
+	}
+	return out
 }
 
 // CostRatioLines is the table for a page; none without ratios.

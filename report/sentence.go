@@ -26,7 +26,7 @@ func sentences(r *Report, p *study.Plan) []string {
 			}
 		}
 	}
-	return out
+	return append(out, r.ratioSentences(&p.Study)...)
 }
 
 // sentence is empty without a comparison of the two.

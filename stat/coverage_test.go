@@ -227,3 +227,32 @@ func TestMinimumDetectableIsDetected(t *testing.T) {
 	}
 	between(t, "power", count(t, shown, reps), 0.79, 0.81)
 }
+
+// Families over different blocks share a level by Bonferroni (the cells of a
+// pairs study): together they hold the truth as often as is claimed.
+func TestSharedLevelCovers(t *testing.T) {
+	const families, reps = 6, 1500
+	r := rand.New(rand.NewPCG(11, 6))
+	c := cell{law: normal, blocks: 11, comparisons: 2, correlation: 0.5}
+	hits := 0
+	for range reps {
+		all := true
+		for range families {
+			intervals, _, err := stat.Simultaneous(c.differences(r), 1-0.05/families, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range intervals {
+				all = all && i.Contains(0)
+			}
+		}
+		if all {
+			hits++
+		}
+	}
+	n, err := stat.Count(hits, reps, 0.999)
+	if err != nil || n.High < 0.95 || float64(hits)/reps < 0.94 {
+		t.Errorf("the families hold together in %.1f %% of studies (%+v), %v", 100*float64(hits)/reps, n, err)
+	}
+	t.Logf("%.1f %%", 100*float64(hits)/reps)
+}
