@@ -3,6 +3,9 @@ package proxywasm_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +78,37 @@ func TestLoadRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTrapAtStartLeavesNothing starts what traps at once, many times, and sees
+// that the address space reserved for each is given back.
+func TestTrapAtStartLeavesNothing(t *testing.T) {
+	const times, reserved = 32, 256 << 20
+	g, _ := newGuest("0_2_1")
+	g.Start(g.Func("", "", "", 0, Unreachable))
+	size := func() (kilobytes int) {
+		b, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(b), "VmSize:")
+		if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
+			t.Fatal(err)
+		}
+		return kilobytes
+	}
+	before := size()
+	for range times {
+		p, err := proxywasm.Load(t.Context(), proxywasm.Config{Name: "p", Module: g.Bytes(), Limits: proxywasm.Limits{MemoryBytes: reserved}})
+		if err == nil {
+			p.Close()
+			t.Fatal("loaded")
+		}
+	}
+	until(t, "given back", func() bool {
+		runtime.GC()
+		return size() < before+times*reserved>>10/4
+	})
 }
 
 // TestVersions loads and runs a module of each version, with the functions that

@@ -3,6 +3,7 @@ package proxywasm
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/unix"
@@ -26,7 +27,10 @@ func reserve(_, most uint64) experimental.LinearMemory {
 	if err != nil {
 		panic(fmt.Errorf("%w: reserve %d bytes: %w", ErrMemory, most, err)) // start recovers it
 	}
-	return &mapping{all}
+	m := &mapping{all}
+	// An instance whose start function traps is dropped by the engine unclosed.
+	runtime.SetFinalizer(m, (*mapping).Free)
+	return m
 }
 
 // Reallocate is the first bytes of what is reserved; none beyond it.
@@ -37,7 +41,7 @@ func (m *mapping) Reallocate(size uint64) []byte {
 	return m.all[:size]
 }
 
-// Free unmaps it. The engine calls it once, when the instance is closed.
+// Free unmaps it. The engine calls it when the instance is closed.
 func (m *mapping) Free() {
 	if m.all != nil {
 		_ = unix.Munmap(m.all) // of what was mapped: it cannot fail
