@@ -183,6 +183,7 @@ func TestPairsFindWhatIsPlanted(t *testing.T) {
 // What is kept of a block speaks of the study's treatments, and of the two
 // that stood alone.
 func TestPairsKeepWhoStood(t *testing.T) {
+	t.Parallel()
 	m, j := pairsMachine(), &journal{}
 	p, _, err := run(t, context.Background(), strings.Replace(pairsStudy, "blocks: 16", "blocks: 4", 1), m, countdown(nil), j, nil)
 	if err != nil {
@@ -248,6 +249,7 @@ func TestPairsGatesAreTheirCells(t *testing.T) {
 
 // A pairs study that was interrupted goes on with the blocks that are missing.
 func TestPairsAreResumed(t *testing.T) {
+	t.Parallel()
 	text := strings.Replace(pairsStudy, "blocks: 16", "blocks: 4", 1)
 	m, j := pairsMachine(), &journal{}
 	m.dieIn = 9
@@ -282,6 +284,7 @@ func TestPairsAreResumed(t *testing.T) {
 // The forecast of a pairs study sees what is sent to the arms of each block
 // before the closed loops, and nothing else.
 func TestForecastSeesThePairs(t *testing.T) {
+	t.Parallel()
 	text := strings.Replace(pairsStudy, "blocks: 16", "blocks: 4", 1)
 	var seen [][]string
 	f := countdown(nil)

@@ -142,6 +142,7 @@ func TestGatesAreTheirPlanes(t *testing.T) {
 
 // The interference control is one for each plane, of treatments on that plane.
 func TestInterferenceIsOnePlanes(t *testing.T) {
+	t.Parallel()
 	m, j := planesMachine(), &journal{}
 	p, _, err := run(t, context.Background(), strings.Replace(planesStudy, "blocks: 32", "blocks: 8", 1), m, countdown(nil), j, nil)
 	if err != nil {
