@@ -70,13 +70,19 @@ func (x *exchange) setStatus(v []byte) bool {
 func (x *exchange) Fields(m proxywasm.Map) proxywasm.Fields {
 	switch {
 	case m == proxywasm.RequestHeaders:
-		x.request = fields{x, &x.req.Head, requestSpecial, x.request.view[:0]}
-		return &x.request
+		return x.request.of(x, &x.req.Head, requestSpecial)
 	case m == proxywasm.ResponseHeaders && x.res != nil:
-		x.response = fields{x, &x.res.Head, responseSpecial, x.response.view[:0]}
-		return &x.response
+		return x.response.of(x, &x.res.Head, responseSpecial)
 	}
 	return nil
+}
+
+// of makes them show a head; a connection's heads are always the same two.
+func (f *fields) of(x *exchange, h *http1.Head, s []special) *fields {
+	if f.head != h {
+		f.x, f.head, f.special = x, h, s
+	}
+	return f
 }
 
 // find returns the special field of that name; nil when it is none.
@@ -169,9 +175,12 @@ func (f *fields) Add(name, value []byte) {
 	if http1.Framing(name) {
 		return
 	}
-	if h, ok := f.x.field(string(name), value); ok {
-		f.head.Add(h.Name, h.Value)
+	h := http1.Field{Name: f.x.keep(name), Value: f.x.keep(value)}
+	if !http1.ValidName(h.Name) || !http1.ValidValue(h.Value) {
+		f.x.unfit = true
+		return
 	}
+	f.head.Add(h.Name, h.Value)
 }
 
 func (f *fields) Remove(name []byte) {

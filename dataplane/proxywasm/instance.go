@@ -69,8 +69,13 @@ func (*instance) Done() <-chan struct{} { return nil }
 // Err is nil.
 func (*instance) Err() error { return nil }
 
-// Value says how its memory is had.
-func (*instance) Value(key any) any { return mapped.Value(key) }
+// Value says how its memory is had, as long as it has none.
+func (in *instance) Value(key any) any {
+	if in.module != nil {
+		return nil
+	}
+	return mapped.Value(key)
+}
 
 // instantiate maps the instance's memory and runs the module's own start.
 func (in *instance) instantiate() (mod api.Module, err error) {

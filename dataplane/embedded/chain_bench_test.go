@@ -1,0 +1,137 @@
+package embedded
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/taremesh/tare/dataplane/proxywasm"
+	"github.com/taremesh/tare/dataplane/xds"
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/noop"
+	"github.com/taremesh/tare/function/ratelimit"
+	"github.com/taremesh/tare/internal/http1"
+	"github.com/taremesh/tare/study"
+)
+
+// BenchmarkChain takes requests and responses through the whole chain of a
+// proxy, from the bytes of a head to the bytes of the next one, without
+// sockets: the router alone, with the rate limit as the plane's own filter,
+// and with modules. What a filter costs is the difference to the router.
+func BenchmarkChain(b *testing.B) {
+	p := newProxy(envoyLimits)
+	defer p.close()
+	limit := ratelimit.Function()
+	params, err := study.JSONParams("ratelimit", []byte(`{"limits": {"Fast": "1000000000/s"}}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	spec, err := limit.Decode(params)
+	if err != nil {
+		b.Fatal(err)
+	}
+	made, err := newFilters(limit.Native.Types, p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer made.close()
+	for _, c := range []struct {
+		name  string
+		chain []link
+	}{
+		{"router", nil},
+		{"native", native(b, made, limit, spec)},
+		{"noop-wasm", module(b, made, noop.Function(), noop.Spec{})},
+		{"wasm", module(b, made, limit, spec)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			x := newPassage(p)
+			for b.Loop() {
+				if err := x.pass(c.chain); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// native is the plane's own filter, as it is for the path that is limited.
+func native(b *testing.B, made *filters, f function.Function, spec function.Spec) []link {
+	b.Helper()
+	config, err := f.Native.Config(spec)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := made.make(config.Routes["/pull"])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return []link{l}
+}
+
+func module(b *testing.B, made *filters, f function.Function, spec function.Spec) []link {
+	b.Helper()
+	config, err := f.Wasm.Config(spec)
+	if err != nil {
+		b.Fatal(err)
+	}
+	filter, err := xds.WasmFilter(f.Name, f.Wasm.Module, config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := made.make(filter.Config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return []link{l}
+}
+
+// passage is a connection's part of one exchange, in memory.
+type passage struct {
+	c                 *conn
+	request, response []byte
+	body              []byte
+}
+
+func newPassage(p *proxy) *passage {
+	claims, err := json.Marshal(map[string]string{"image": "tare"})
+	if err != nil {
+		panic(err)
+	}
+	return &passage{
+		c: &conn{p: p},
+		request: []byte("GET /pull?image=tare HTTP/1.1\r\nHost: hub.test\r\nAuthorization: Bearer abc\r\n" +
+			function.UserHeader + ": user-00001\r\n" + function.SubscriptionHeader + ": Fast\r\n\r\n"),
+		response: fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(claims)),
+		body:     claims,
+	}
+}
+
+func (x *passage) pass(chain []link) error {
+	c := x.c
+	if err := c.req.Parse(x.request); err != nil {
+		return err
+	}
+	c.x.begin(&c.req)
+	c.gathered = false
+	if !c.filter(chain) {
+		return fmt.Errorf("refused with %d", c.x.status)
+	}
+	c.out = c.req.Append(c.out[:0])
+	if err := c.res.Parse(x.response, http1.OtherMethod); err != nil {
+		return err
+	}
+	c.x.res = &c.res
+	body := x.body
+	for _, v := range c.visits {
+		v.stream.ResponseHeaders(false)
+		if v.plugin.Sees(proxywasm.OnResponseBody) {
+			body, _ = v.stream.ResponseBody(body, true)
+		}
+	}
+	c.out = http1.AppendFraming(c.res.AppendStatus(c.out[:0]), int64(len(body)))
+	c.out = append(c.appendOwn(c.out, false), body...)
+	c.leave()
+	return nil
+}
