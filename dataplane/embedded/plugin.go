@@ -38,29 +38,33 @@ func (c *conn) pass(l link) bool {
 	}
 	c.visits = append(c.visits, visit{l.plugin, s})
 	body := c.req.Length != 0 || c.gathered
-	action := s.RequestHeaders(!body)
-	if c.answered(s) {
+	if !c.went(s, s.RequestHeaders(!body)) {
 		return false
 	}
-	if body && l.plugin.Sees(proxywasm.OnRequestBody) {
-		if !c.gather() {
-			return false
-		}
-		c.content, action = s.RequestBody(c.content, true)
-		if c.answered(s) {
-			return false
-		}
-	}
-	if action == proxywasm.Continue {
+	if !body || !l.plugin.Sees(proxywasm.OnRequestBody) {
 		return true
 	}
-	if !c.await(s) {
+	if !c.gather() {
 		return false
 	}
-	if c.gathered {
+	content, action := s.RequestBody(c.content, true)
+	if !c.went(s, action) {
+		return false
+	}
+	c.content = content
+	if action == proxywasm.Pause {
 		c.content = s.HeldRequest()
 	}
 	return true
+}
+
+// went reports whether the exchange goes on after a hook, at once or when the
+// plugin that paused it says so. Nothing further is shown to a plugin before.
+func (c *conn) went(s *proxywasm.Stream, a proxywasm.Action) bool {
+	if c.answered(s) {
+		return false
+	}
+	return a == proxywasm.Continue || c.await(s)
 }
 
 // answered reports whether the plugin has failed or has answered the request

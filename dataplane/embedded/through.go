@@ -34,8 +34,7 @@ func (c *conn) sees(h proxywasm.Hook) bool {
 func (c *conn) relayHeadThrough(u *upstream, sent chan error) bool {
 	end := c.res.Length == 0
 	for _, v := range slices.Backward(c.visits) {
-		action := v.stream.ResponseHeaders(end)
-		if c.answered(v.stream) || action == proxywasm.Pause && !c.await(v.stream) {
+		if !c.went(v.stream, v.stream.ResponseHeaders(end)) {
 			return c.replace(u, sent)
 		}
 	}
@@ -94,9 +93,7 @@ type outflow struct {
 	*conn
 	u        *upstream
 	in       intake
-	held     bool // a plugin holds the head until it has seen the body
 	untilEnd bool // to an old client the body ends with the connection
-	written  bool
 }
 
 // wholeAtOnce is the largest body that is read to its end before plugins see it.
@@ -104,19 +101,12 @@ const wholeAtOnce = bodyBuffer
 
 func (w *outflow) run() error {
 	if w.in.length > 0 && w.in.length <= wholeAtOnce {
-		if err := w.read(wholeAtOnce); err != nil {
+		if err := w.read(); err != nil {
 			return err
 		}
-	} else {
-		w.body = w.body[:0]
 	}
 	if err := w.heads(); err != nil {
 		return err
-	}
-	if w.held {
-		if err := w.read(mostGathered); err != nil {
-			return err
-		}
 	}
 	if w.in.done() {
 		return w.whole()
@@ -124,17 +114,14 @@ func (w *outflow) run() error {
 	return w.pieces()
 }
 
-// read takes in the whole body, of at most so many bytes.
-func (w *outflow) read(most int) error {
+// read takes in the whole body.
+func (w *outflow) read() error {
 	w.body = w.body[:0]
 	w.u.grow(bodyBuffer)
 	for !w.in.done() {
 		var err error
 		if w.body, err = w.in.next(w.body); err != nil {
 			return fmt.Errorf("%w: %w", errUnwritten, err)
-		}
-		if len(w.body) > most {
-			return fmt.Errorf("%w: a plugin holds a response of more than %d bytes", errUnwritten, most)
 		}
 		w.mark(streaming)
 	}
@@ -144,16 +131,7 @@ func (w *outflow) read(most int) error {
 // heads shows the head to every plugin.
 func (w *outflow) heads() error {
 	for _, v := range slices.Backward(w.visits) {
-		action := v.stream.ResponseHeaders(false)
-		if w.answered(v.stream) {
-			return errReplaced
-		}
-		if action == proxywasm.Continue {
-			continue
-		}
-		if v.plugin.Sees(proxywasm.OnResponseBody) {
-			w.held = true
-		} else if !w.await(v.stream) {
+		if !w.went(v.stream, v.stream.ResponseHeaders(false)) {
 			return errReplaced
 		}
 	}
@@ -178,16 +156,12 @@ func (w *outflow) whole() error {
 		}
 		var action proxywasm.Action
 		body, action = v.stream.ResponseBody(body, true)
-		if w.answered(v.stream) {
+		if !w.went(v.stream, action) {
 			return errReplaced
 		}
-		if action == proxywasm.Continue {
-			continue
+		if action == proxywasm.Pause {
+			body = v.stream.HeldResponse()
 		}
-		if !w.await(v.stream) {
-			return errReplaced
-		}
-		body = v.stream.HeldResponse()
 	}
 	if err := w.fit(); err != nil {
 		return err
@@ -229,17 +203,12 @@ func (w *outflow) piece(end bool) error {
 		}
 		var action proxywasm.Action
 		b, action = v.stream.ResponseBody(b, end)
-		if err := v.stream.Err(); err != nil {
-			w.stats.pluginFailures.Add(1)
-			return err
+		switch {
+		case w.answered(v.stream), action == proxywasm.Pause && end && !w.await(v.stream):
+			return errors.New("a plugin gave up in the middle of the body")
+		case action == proxywasm.Pause && end:
+			b = v.stream.HeldResponse()
 		}
-		if action == proxywasm.Continue || !end {
-			continue
-		}
-		if !w.await(v.stream) {
-			return errors.New("a plugin never let the end of the body go on")
-		}
-		b = v.stream.HeldResponse()
 	}
 	switch {
 	case w.untilEnd:
