@@ -103,8 +103,10 @@ func (s *stage) offer(ctx context.Context) (err error) {
 
 func (s *stage) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	watched := make(chan struct{})
+	defer func() { cancel(); <-watched }()
 	go func() { // a process that dies ends the block at once
+		defer close(watched)
 		select {
 		case <-s.up.Died():
 			cancel()
