@@ -123,7 +123,7 @@ func (p *page) Programs() []dataplane.Program {
 	return p.Planes
 }
 
-// Missing says why figures are null, one sentence for each reason.
+// Missing says why figures are null, one sentence for each endpoint.
 func (p *page) Missing() []string {
 	var out []string
 	for _, e := range []string{"p50", "p90", "p99", "cpu"} {
@@ -137,12 +137,11 @@ func (p *page) Missing() []string {
 				of[why] = append(of[why], t.Name)
 			}
 		}
-		for _, why := range reasons {
-			who := strings.Join(of[why], ", ")
-			if len(of[why]) == len(p.Treatments) {
-				who = "every treatment"
-			}
-			out = append(out, fmt.Sprintf("No %s of %s: %s.", e, who, why))
+		for i, why := range reasons {
+			reasons[i] = fmt.Sprintf("%s (%s)", why, strings.Join(of[why], ", "))
+		}
+		if len(reasons) > 0 {
+			out = append(out, fmt.Sprintf("No %s: %s.", e, strings.Join(reasons, "; ")))
 		}
 	}
 	return out

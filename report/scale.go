@@ -121,7 +121,14 @@ func symmetricLabels(low, high, unit float64) []float64 {
 	return out
 }
 
-// label prints a tick's value as short as it is.
+// label prints a tick's value as short as it is: 20k is 20,000.
 func label(x float64) string {
-	return strings.Replace(strconv.FormatFloat(math.Round(x*1e6)/1e6, 'f', -1, 64), "-", "−", 1)
+	suffix := ""
+	switch a := math.Abs(x); {
+	case a >= 1e6:
+		x, suffix = x/1e6, "M"
+	case a >= 1e4:
+		x, suffix = x/1e3, "k"
+	}
+	return strings.Replace(strconv.FormatFloat(math.Round(x*1e6)/1e6+0, 'f', -1, 64), "-", "−", 1) + suffix
 }

@@ -18,13 +18,14 @@ type rowLayout struct {
 	plot     float64 // its middle, below the row's top
 	name     point   // the name's baseline, relative to the row's top; its second line stands below
 	numbers  point
+	zero     float64 // length of a row's zero line; a narrow row has words between them
 	nameFits float64
 	textFits float64
 }
 
 var (
-	wideRows   = rowLayout{width: wideWidth, row: 38, from: 205, to: 545, plot: 18, name: point{0, 14}, numbers: point{565, 14}, nameFits: 195, textFits: 255}
-	narrowRows = rowLayout{width: narrowWidth, row: 82, from: 8, to: 332, plot: 68, name: point{0, 14}, numbers: point{0, 44}, nameFits: 340, textFits: 340}
+	wideRows   = rowLayout{width: wideWidth, row: 38, zero: 38, from: 205, to: 545, plot: 18, name: point{0, 14}, numbers: point{565, 14}, nameFits: 195, textFits: 255}
+	narrowRows = rowLayout{width: narrowWidth, row: 82, zero: 24, from: 8, to: 332, plot: 68, name: point{0, 14}, numbers: point{0, 44}, nameFits: 340, textFits: 340}
 )
 
 // forestRow is one difference of a forest plot.
@@ -48,7 +49,7 @@ func (r *Report) forestRows(endpoint string) []forestRow {
 		row := forestRow{name: aa.label(len(r.AA)), against: "two identical treatments", numbers: between(a.Interval), interval: a.Interval, margin: a.Margin, class: "aa"}
 		row.verdict = "inside the margin"
 		if !a.Inside {
-			row.verdict, row.class = "NOT inside: noise floor too high", "aa out"
+			row.verdict, row.class = "NOT inside the margin", "aa out"
 		}
 		rows = append(rows, row)
 	}
@@ -124,8 +125,8 @@ func forest(id, endpoint string, rows []forestRow, l rowLayout) template.HTML {
 		y := float64(i) * l.row
 		m := point{s.at(-r.margin), y + l.plot - 12}
 		f.box("margin", m, point{s.at(r.margin), y + l.plot + 12})
+		f.line("zero", point{s.at(0), m.y}, point{s.at(0), min(bottom, m.y+l.zero)})
 	}
-	f.line("zero", point{s.at(0), 0}, point{s.at(0), bottom})
 	for i, r := range rows {
 		f.forestRow(r, s, l, float64(i)*l.row)
 	}

@@ -72,7 +72,7 @@ func (r *Report) comparison(treatment, baseline, endpoint string) *Comparison {
 
 var (
 	wideRungs   = rowLayout{width: wideWidth, row: 34, from: 205, to: 600, plot: 14, name: point{0, 18}, numbers: point{615, 18}, nameFits: 195, textFits: 205}
-	narrowRungs = rowLayout{width: narrowWidth, row: 50, from: 8, to: 332, plot: 32, name: point{0, 14}, numbers: point{340, 14}, nameFits: 205, textFits: 130}
+	narrowRungs = rowLayout{width: narrowWidth, row: 50, from: 8, to: 332, plot: 32, name: point{0, 14}, numbers: point{340, 14}, nameFits: 165, textFits: 175}
 )
 
 // ladder draws a waterfall: each treatment's step starts where its baseline ends.
@@ -97,9 +97,8 @@ func ladder(id, endpoint string, rungs []rung, l rowLayout) template.HTML {
 	for _, v := range s.ticks(tickGap) {
 		f.line("grid", point{s.at(v), 0}, point{s.at(v), bottom})
 	}
-	for i, g := range rungs {
+	for i := range rungs {
 		f.rung(rungs, i, s, l)
-		_ = g
 	}
 	f.horizontal(s, bottom)
 	f.text("tick", point{l.from, bottom + 30}, l.to-l.from, "µs "+strings.TrimPrefix(endpointWords[endpoint], "of "))

@@ -45,8 +45,10 @@ func spectra(r *Report) []template.HTML {
 		y = logarithmic(low, high, 170, panelTop+4)
 	}
 	levels := r.Spectrum.Levels
-	x := scale{low: 0, high: max(.95, levels[len(levels)-1]), from: panelLeft, to: panelRight, bend: func(q float64) float64 { return -math.Log10(1 - q) },
-		labels: func(_, _ float64) []float64 { return []float64{0, .5, .9, .99, .999, .9999, .75, .95, .25} }}
+	x := scale{low: 0, high: max(.5, levels[len(levels)-1]), from: panelLeft, to: panelRight, bend: func(q float64) float64 { return -math.Log10(1 - q) },
+		labels: func(_, _ float64) []float64 {
+			return []float64{levels[len(levels)-1], 0, .5, .9, .99, .999, .9999, .75, .95, .25}
+		}}
 	var out []template.HTML
 	for k, t := range r.Spectrum.Treatments {
 		out = append(out, spectrum(r, k, t, x, y))
@@ -228,41 +230,44 @@ func usage(r *Report) []template.HTML {
 	}
 	var out []template.HTML
 	for k, t := range r.Series.Treatments {
-		f := panel(176, t.Name, "")
+		f := panel(190, t.Name, "")
 		words := ""
 		for side, top := range []float64{cpu, memory} {
 			left := panelLeft + float64(side)*172
-			y := linear(0, top*1.12, 146, 42)
+			y := linear(0, top, 160, 60)
 			x := linear(0, float64(max(1, len(t.Stood)-1)), left, left+122)
 			f.text("small", point{left - 34, 32}, 160, []string{"CPU, µs per request", "private memory, MB"}[side])
 			f.vertical(y, left, left+122)
 			words += f.partLines(t, side, x, y)
-			f.line("axis", point{x.from, 146}, point{x.to, 146})
-			f.text("tick", point{x.from, 161}, 60, "block 1")
-			f.text("tick end", point{x.to, 161}, 60, fmt.Sprint(len(t.Stood)))
+			f.line("axis", point{x.from, 160}, point{x.to, 160})
+			f.text("tick", point{x.from, 175}, 60, "block 1")
+			f.text("tick end", point{x.to, 175}, 60, fmt.Sprint(len(t.Stood)))
 		}
 		out = append(out, f.svg(fmt.Sprintf("usage-%d", k), "CPU time and private memory of "+t.Name+" over the blocks", words))
 	}
 	return out
 }
 
-// partLines draws the lines of proxy and service and says their ends.
+// partLines draws the lines of proxy and service; their last figures stand
+// above the plot, where no line is.
 func (f *figure) partLines(t TreatmentSeries, side int, x, y scale) string {
-	words, last := "", math.Inf(1)
+	words := ""
+	key := map[string]point{"proxy": {x.from - 34, 47}, "service": {x.to, 47}}
 	for _, p := range t.Parts {
 		values := [][]float64{p.CPU, p.PrivateMB}[side]
 		var ps []point
 		for k, v := range values {
 			ps = append(ps, point{x.at(float64(k)), y.at(v)})
 		}
-		f.path("part "+p.Role, ps)
-		end := ps[len(ps)-1]
-		at := end.y - 5
-		if math.Abs(at-last) < 13 {
-			at = last + math.Copysign(13, at-last)
+		if len(ps) == 1 {
+			f.dot("part "+p.Role, ps[0], 2)
 		}
-		last = at
-		f.text("key end "+p.Role, point{x.to, at}, 120, p.Role+" "+plain(values[len(values)-1]))
+		f.path("part "+p.Role, ps)
+		class := "key " + p.Role
+		if p.Role == "service" {
+			class += " end"
+		}
+		f.text(class, key[p.Role], 90, p.Role+" "+plain(values[len(values)-1]))
 		words += fmt.Sprintf("%s %s: from %s to %s. ", p.Role, []string{"CPU µs per request", "private MB"}[side], plain(slices.Min(values)), plain(slices.Max(values)))
 	}
 	return words
@@ -312,7 +317,7 @@ func histogram(r *Report, k int, t TreatmentHistogram, x, y scale) template.HTML
 		for i, n := range h.Treatments[b].Counts {
 			ps = append(ps, point{x.at(h.Bounds[i]), y.at(float64(n))}, point{x.at(h.Bounds[i+1]), y.at(float64(n))})
 		}
-		f.path("baseline", ps)
+		f.path("outline", ps)
 	}
 	f.horizontal(x, 150)
 	f.text("tick", point{panelLeft, 181}, 200, "µs")
