@@ -120,7 +120,10 @@ func describe(s *study.Study, i int) string {
 	if t.Control != "" {
 		parts = append(parts, "control "+string(t.Control))
 	}
-	if t.Form != "" {
+	switch {
+	case t.Control == study.Noop:
+		parts = append(parts, fmt.Sprintf("as %s at the %s", t.Form, t.Site))
+	case t.Form != "":
 		parts = append(parts, fmt.Sprintf("%s as %s at the %s", s.Function.Name, t.Form, t.Site))
 	}
 	if !t.Workload.IsZero() {

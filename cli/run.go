@@ -216,7 +216,7 @@ func (r *runner) suit(ctx context.Context, f planFlags, given study.Study, a *ex
 	}
 	given.Load = a.Plan.Study.Load // with its defaults
 	given.Load.Rate = lower
-	given.Load.Lowered = fmt.Sprintf("the rate is %v for each treatment instead of %v, at which the host would have been %.0f %% busy", lower, rate, 100*busy)
+	given.Load.Lowered = fmt.Sprintf("the rate is %v for each treatment instead of %v, which would need %.0f %% of the host", lower, rate, 100*busy)
 	fmt.Fprintln(r.command.ErrOrStderr(), given.Load.Lowered)
 	plan, err := f.planOf(&given)
 	if err != nil {

@@ -28,8 +28,10 @@ const BusyLimit = 0.50
 const busyAim = 0.30
 
 // Pilot brings the plan's first block up once, offers its latency phase for a
-// second, and returns the share of all cores that the run itself used. Nothing
-// of it is kept. It takes about study.PilotTime.
+// second, and returns the share of all cores that a second of its load needs:
+// more than 1 where the host cannot serve it, since what was offered in the
+// second is then served in the next. Nothing of it is kept. It takes about
+// study.PilotTime.
 func (r *Runner) Pilot(ctx context.Context, a *Apparatus) (busy float64, err error) {
 	first := a.Plan.Blocks[0]
 	b := study.Block{Seed: first.Seed, Start: first.Start}
@@ -55,7 +57,7 @@ func (r *Runner) Pilot(ctx context.Context, a *Apparatus) (busy float64, err err
 	for _, p := range rec.Parts {
 		sum += p.CPU
 	}
-	return sum.Seconds() / rec.Wall.Seconds() / float64(runtime.NumCPU()), nil
+	return sum.Seconds() / pilotTime.Seconds() / float64(runtime.NumCPU()), nil
 }
 
 // rateStep is the step in which a rate is lowered, in requests/s for each

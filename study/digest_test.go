@@ -123,6 +123,24 @@ func TestTimeFromOutside(t *testing.T) {
 	}
 }
 
+// Where a rate was lowered, warming up may not overload what the rate spares.
+func TestWarmupOfALoweredRate(t *testing.T) {
+	warmup := func(lowered string) study.Phase {
+		s := parse(t, full)
+		s.Load.Rate, s.Load.Lowered = 100, lowered
+		p, err := study.MakePlan(*s, study.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Blocks[0].Phases[0]
+	}
+	given, lowered := warmup(""), warmup("the host is slow")
+	arms := float64(len(given.Targets))
+	if given.Rate != 1000*arms || lowered.Rate != 200*arms || lowered.Each != given.Each {
+		t.Errorf("warm-up of %g/s, and of %g/s where the rate was lowered, of %d and %d requests", given.Rate, lowered.Rate, given.Each, lowered.Each)
+	}
+}
+
 // A study made in code is held to the same rules and gets the same defaults.
 func TestStudyMadeInCode(t *testing.T) {
 	s := study.Study{Format: study.Format, Name: "code", Workload: study.Part{Name: "echo"},

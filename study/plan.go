@@ -289,6 +289,9 @@ func (p *Plan) phases(control bool, controls int) []Phase {
 	k := float64(len(all))
 	total := float64(s.Load.Rate) * k
 	warm := min(warmupRate, warmupTotal/k)
+	if s.Load.Lowered != "" { // the host is slow for this study: to be warmed up, too
+		warm = min(warm, 2*float64(s.Load.Rate))
+	}
 	ps := []Phase{
 		{Kind: Warmup, Targets: all, Rate: warm * k, Each: s.Design.Warmup, Duration: seconds(float64(s.Design.Warmup) / warm)},
 		{Kind: Idle, Duration: s.Design.Idle},

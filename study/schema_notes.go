@@ -60,7 +60,7 @@ var fieldNotes = map[string]note{
 	"Design.name":          {about: "interleaved: every request draws its treatment; pairs: two treatments at a time, level by level; aa: identical arms, compared in disjoint pairs", names: only(Interleaved, DesignPairs, DesignAA)},
 	"Design.time":          {about: "for the whole run; default 90s, 20s for each treatment beyond 7; --time overrides it"},
 	"Design.blocks":        {about: "default: as many as fit the time", bounded: true, most: 10_000},
-	"Design.warmup":        {about: "requests to each treatment, discarded; default 1000, or 5000 where a module runs on a foreign plane", bounded: true, most: 1_000_000},
+	"Design.warmup":        {about: "requests to each treatment, discarded; default 1000", bounded: true, most: 1_000_000},
 	"Design.idle":          {about: "without load: what processes use on their own; default 500ms"},
 	"Design.latency":       {about: "the phase whose latencies are compared; default 3s"},
 	"Design.control_every": {about: "interference control in every n-th block, n from 2; -1: never; default 4", bounded: true, least: -1, most: 10_000},
