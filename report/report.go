@@ -1,9 +1,10 @@
 // Package report makes an answer of an experiment and prints it.
 //
-// New computes a Report from the plan and the blocks alone; Text and JSON
-// print the same Report. It measures nothing and decides nothing: verdicts and
-// warnings come from the analysis. The JSON is documented in
-// docs/formats/report.md.
+// New computes a Report from the plan and the blocks alone; Text, JSON, HTML
+// and CSV print the same Report. It measures nothing and decides nothing: verdicts and
+// warnings come from the analysis. Pictures are drawn here as inline SVG; the
+// page needs no script. The JSON is documented in docs/formats/report.md, the
+// CSV in docs/formats/csv.md.
 package report
 
 import (

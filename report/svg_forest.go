@@ -46,7 +46,7 @@ func (r *Report) forestRows(endpoint string) []forestRow {
 		if a == nil {
 			continue
 		}
-		row := forestRow{name: aa.label(len(r.AA)), against: "two identical treatments", numbers: between(a.Interval), interval: a.Interval, margin: a.Margin, class: "aa"}
+		row := forestRow{name: "A/A", against: aa.of(len(r.AA)), numbers: between(a.Interval), interval: a.Interval, margin: a.Margin, class: "aa"}
 		row.verdict = "inside the margin"
 		if !a.Inside {
 			row.verdict, row.class = "NOT inside the margin", "aa out"
@@ -72,12 +72,12 @@ func (a AA) gate(endpoint string) *Gate {
 	return map[string]*Gate{"p50": a.P50, "cpu": a.CPU, "throughput": a.Throughput}[endpoint]
 }
 
-// label says which of so many copies it is.
-func (a AA) label(copies int) string {
+// of says which of so many copies it is.
+func (a AA) of(copies int) string {
 	if copies == 1 {
-		return "A/A"
+		return "two identical treatments"
 	}
-	return "A/A of " + a.Baseline
+	return "of " + a.Baseline
 }
 
 // between is an estimate with its interval, as printed everywhere.

@@ -57,7 +57,7 @@ func spectra(r *Report) []template.HTML {
 }
 
 func spectrum(r *Report, k int, t TreatmentSpectrum, x, y scale) template.HTML {
-	base := value(r.Treatments[k].Baseline)
+	base := r.heldAgainst(r.Treatments[k])
 	f := panel(205, t.Name, against(base))
 	f.vertical(y, panelLeft, panelRight)
 	line := func(class string, values []float64) {
@@ -91,6 +91,23 @@ func against(baseline string) string {
 		return ""
 	}
 	return "grey: " + baseline
+}
+
+// heldAgainst is the treatment that a panel shows beside this one: its baseline
+// or, where that never stood, the first that it is compared with; empty without.
+func (r *Report) heldAgainst(t Treatment) string {
+	names := []string{value(t.Baseline)}
+	for _, c := range r.Comparisons {
+		if c.Treatment == t.Name {
+			names = append(names, c.Baseline)
+		}
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(r.Treatments, func(o Treatment) bool { return o.Name == name }) {
+			return name
+		}
+	}
+	return ""
 }
 
 // course is one comparison's differences in the order of the run.
@@ -297,7 +314,7 @@ func histograms(r *Report) []template.HTML {
 
 func histogram(r *Report, k int, t TreatmentHistogram, x, y scale) template.HTML {
 	h := r.Histogram
-	base := value(r.Treatments[k].Baseline)
+	base := r.heldAgainst(r.Treatments[k])
 	f := panel(186, t.Name, against(base))
 	f.vertical(y, panelLeft, panelRight)
 	words := ""
