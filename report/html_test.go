@@ -11,10 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/internal/golden"
+	"github.com/taremesh/tare/load"
 	"github.com/taremesh/tare/report"
+	"github.com/taremesh/tare/study"
 )
 
 func page(t testing.TB, r *report.Report) string {
@@ -81,7 +84,9 @@ func extreme(t *testing.T) *report.Report {
 			s.Stood = append(s.Stood, k)
 			s.Values["p50"] = append(s.Values["p50"], figures[(i+k)%len(figures)])
 			line.CPU, line.PrivateMB = append(line.CPU, figures[(i+k)%3]), append(line.PrivateMB, float64(k))
-			sp.Blocks = append(sp.Blocks, spectrum.Blocks[k%len(spectrum.Blocks)])
+			block := slices.Clone(spectrum.Blocks[k%len(spectrum.Blocks)])
+			block[0] = 0
+			sp.Blocks = append(sp.Blocks, block)
 		}
 		s.Parts = []report.PartSeries{line}
 		if i > 0 {
@@ -330,29 +335,61 @@ func TestHTMLSaysWhatIsAlwaysSaid(t *testing.T) {
 	}
 }
 
-func TestSpectrumAndHistogramAreOfTheSamples(t *testing.T) {
-	r := whole(t, 12)
-	fortio := []float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 90, 100, 120, 140, 160, 180, 200, 250, 300, 350, 400, 450, 500,
-		600, 700, 800, 900, 1000, 2000, 3000, 4000, 5000, 7500, 10000, 20000, 30000, 40000, 50000, 75000, 100000}
-	h := r.Histogram
+// fortio are the bounds of its buckets in units of its resolution, which is 10 µs here.
+var fortio = []float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 90, 100, 120, 140, 160, 180, 200, 250, 300, 350, 400, 450, 500,
+	600, 700, 800, 900, 1000, 2000, 3000, 4000, 5000, 7500, 10000, 20000, 30000, 40000, 50000, 75000, 100000}
+
+// Every response is counted in the bucket that holds it, bounds in the lower one.
+func TestHistogramHasFortiosBuckets(t *testing.T) {
+	var times []time.Duration // n+1 in the n-th bucket, among them its upper bound
+	want := map[float64]int{}
+	for n, high := range fortio[1:] {
+		for k := range n + 1 {
+			times = append(times, time.Duration(high*1e4)-time.Duration(k))
+		}
+		want[high*10] = n + 1
+	}
+	times = append(times, time.Second+1)
+	e, bs := made(t, 1, func(_ int, b *experiment.Block) {
+		for i, ph := range b.Phases {
+			if ph.Phase.Kind != study.Latency {
+				continue
+			}
+			b.Samples[i] = nil
+			for _, x := range times {
+				b.Samples[i] = append(b.Samples[i], load.Sample{LastByte: x, Target: 2})
+			}
+			b.Samples[i] = append(b.Samples[i], load.Sample{LastByte: -1, Target: 2}) // never answered
+		}
+	})
+	r, err := report.New(e, experiment.Done, bs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, x := r.Histogram, r.Histogram.Treatments[2]
+	if len(h.Bounds) != len(fortio) || x.Above != 1 {
+		t.Fatalf("%d bounds, want %d; %d above the last, want 1", len(h.Bounds), len(fortio), x.Above)
+	}
 	for i, b := range h.Bounds {
-		at := slices.Index(fortio, b/10)
-		if at < 0 || i > 0 && fortio[at-1] != h.Bounds[i-1]/10 {
-			t.Errorf("bound %g is not the one that follows in fortio's", b)
+		if b != fortio[i]*10 || i > 0 && x.Counts[i-1] != want[b] {
+			t.Errorf("up to %g: %d, want %d up to %g", b, x.Counts[max(0, i-1)], want[b], fortio[i]*10)
 		}
 	}
-	for k, x := range h.Treatments {
+	last := len(fortio) - 1
+	if *x.Largest != (report.Bucket{Low: fortio[last-1] * 10, High: fortio[last] * 10, Count: last, PerCore: float64(last) / 2}) {
+		t.Errorf("largest %+v", x.Largest)
+	}
+}
+
+func TestSpectrumAndHistogramAreOfTheSamples(t *testing.T) {
+	r := whole(t, 12)
+	for k, x := range r.Histogram.Treatments {
 		sum := x.Above
 		for _, n := range x.Counts {
 			sum += n
 		}
-		l := x.Largest
-		i := slices.Index(h.Bounds, l.Low)
-		if sum != r.Treatments[k].Requests || x.Counts[i] != l.Count || l.Count != slices.Max(x.Counts) || h.Bounds[i+1] != l.High || l.PerCore != float64(l.Count)/2 {
-			t.Errorf("%s: %d of %d requests, largest %+v", x.Name, sum, r.Treatments[k].Requests, l)
-		}
-		if p50 := *r.Treatments[k].P50; l.Low > p50+50 || l.High < p50-50 {
-			t.Errorf("%s: the largest bucket %g–%g is nowhere near the p50 %g", x.Name, l.Low, l.High, p50)
+		if sum != r.Treatments[k].Requests {
+			t.Errorf("%s: %d of %d requests", x.Name, sum, r.Treatments[k].Requests)
 		}
 	}
 	half := slices.Index(r.Spectrum.Levels, .5)
