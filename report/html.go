@@ -147,12 +147,17 @@ func (p *page) Missing() []string {
 	return out
 }
 
-// ComparisonWarnings are the warnings that belong to one comparison.
+// ComparisonWarnings are the warnings that belong to one comparison, with the
+// robust estimate where it stands beside the mean.
 func (p *page) ComparisonWarnings() []string {
 	var out []string
 	for _, c := range p.Comparisons {
+		of := fmt.Sprintf("%s − %s %s: ", c.Treatment, c.Baseline, endpointWords[c.Endpoint])
 		for _, w := range c.Warnings {
-			out = append(out, fmt.Sprintf("%s − %s %s: %s", c.Treatment, c.Baseline, endpointWords[c.Endpoint], w))
+			out = append(out, of+w)
+		}
+		if h := c.HodgesLehmann; h != nil {
+			out = append(out, of+fmt.Sprintf("Hodges–Lehmann %s %s", between(*h), unitWords(c.Unit)))
 		}
 	}
 	return out

@@ -316,12 +316,13 @@ func TestHTMLEscapesNames(t *testing.T) {
 func TestHTMLSaysWhatIsAlwaysSaid(t *testing.T) {
 	r := whole(t, 12)
 	r.Comparisons[0].Verdict, r.Comparisons[0].BlocksNeeded = "undecided", 7
+	r.Comparisons[0].HodgesLehmann = &report.Interval{Estimate: 1.25, Low: -2, High: 30.5}
 	r.VoidReasons, r.Voids = []string{"block 2, attempt 1: steal 12.0 %"}, 1
 	r.Warnings = append(r.Warnings, "the host was busy")
 	text := page(t, r)
 	for _, want := range []string{"undecided", "about 7 more blocks", "12 that count, 1 void", "void: block 2, attempt 1: steal 12.0 %", "A/A of token", "Minimum detectable effect",
 		"Interference control", "Lateness", "µs of CPU per request", "a CPU, 2 cores", "Linux 6.1", "<code>11</code>", r.Digest, "tare run fake.yaml",
-		"the host was busy", "No p99:", "suggestion", "KubeCon", `class="undecided"`} {
+		"Hodges–Lehmann &#43;1.25 (−2.00 to &#43;30.5) µs", "the host was busy", "No p99:", "suggestion", "KubeCon", `class="undecided"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
 		}

@@ -14,7 +14,7 @@ import (
 // Where the plot of a panel stands.
 const (
 	panelLeft  = 44
-	panelRight = 332
+	panelRight = 326
 	panelTop   = 26
 )
 
