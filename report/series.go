@@ -82,7 +82,7 @@ type Bucket struct {
 }
 
 // adviceSource is where the advice on the histogram is from.
-const adviceSource = `Lee Calcote and Prateek Sahu, "Discreetly Studying the Effects of Individual Traffic Control Functions", KubeCon + CloudNativeCon Europe 2020: ` +
+const adviceSource = `Layer5, "Discreetly Studying the Effects of Individual Traffic Control Functions", KubeCon + CloudNativeCon Europe 2020: ` +
 	`"take your largest segment by count and divide by your number of cores"`
 
 // bucketUnit is fortio's resolution (its flag -r) in µs; its own default of
