@@ -1,3 +1,5 @@
+//go:build browser
+
 package report_test
 
 import (
@@ -19,7 +21,7 @@ const patience = 60 * time.Second
 
 // A real browser shows the page on a telephone without a bar to scroll
 // sideways, with every letter large enough to read, and complains of nothing.
-func TestHTMLInABrowser(t *testing.T) {
+func TestBrowserReport(t *testing.T) {
 	exe, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatalf("%v: apt-get install chromium fonts-dejavu-core", err)

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -22,7 +23,7 @@ func BenchmarkChain(b *testing.B) {
 	p := newProxy(envoyLimits)
 	defer p.close()
 	limit := ratelimit.Function()
-	params, err := study.JSONParams("ratelimit", []byte(`{"limits": {"Fast": "1000000000/s"}}`))
+	params, err := study.JSONParams("ratelimit", []byte(`{"limits": {"Fast": "5000/s"}}`))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -92,24 +93,34 @@ type passage struct {
 	c                 *conn
 	request, response []byte
 	body              []byte
+	turn              int
+	digits            []byte // of the user's name, in request
 }
+
+// users take turns: a thousand, so that none of them comes near its limit.
+const users = 1000
 
 func newPassage(p *proxy) *passage {
 	claims, err := json.Marshal(map[string]string{"image": "tare"})
 	if err != nil {
 		panic(err)
 	}
-	return &passage{
+	x := &passage{
 		c: &conn{p: p},
 		request: []byte("GET /pull?image=tare HTTP/1.1\r\nHost: hub.test\r\nAuthorization: Bearer abc\r\n" +
-			function.UserHeader + ": user-00001\r\n" + function.SubscriptionHeader + ": Fast\r\n\r\n"),
+			function.UserHeader + ": user-000\r\n" + function.SubscriptionHeader + ": Fast\r\n\r\n"),
 		response: fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(claims)),
 		body:     claims,
 	}
+	at := bytes.Index(x.request, []byte("user-000")) + len("user-")
+	x.digits = x.request[at : at+3]
+	return x
 }
 
 func (x *passage) pass(chain []link) error {
 	c := x.c
+	x.turn = (x.turn + 1) % users
+	x.digits[0], x.digits[1], x.digits[2] = '0'+byte(x.turn/100), '0'+byte(x.turn/10%10), '0'+byte(x.turn%10)
 	if err := c.req.Parse(x.request); err != nil {
 		return err
 	}

@@ -175,12 +175,14 @@ func (f *fields) Add(name, value []byte) {
 	if http1.Framing(name) {
 		return
 	}
-	h := http1.Field{Name: f.x.keep(name), Value: f.x.keep(value)}
-	if !http1.ValidName(h.Name) || !http1.ValidValue(h.Value) {
+	if !http1.ValidName(name) || !http1.ValidValue(value) {
 		f.x.unfit = true
 		return
 	}
-	f.head.Add(h.Name, h.Value)
+	start, middle := len(f.x.scratch), len(f.x.scratch)+len(name)
+	f.x.scratch = append(append(f.x.scratch, name...), value...)
+	kept := f.x.scratch[start:len(f.x.scratch):len(f.x.scratch)]
+	f.head.Add(kept[:middle-start:middle-start], kept[middle-start:])
 }
 
 func (f *fields) Remove(name []byte) {

@@ -1,6 +1,7 @@
 package noop_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -101,4 +102,19 @@ func Example() {
 	config, err := fn.Wasm.Config(noop.Spec{})
 	fmt.Println(fn.Name, string(fn.Wasm.Module[1:4]), len(config), err)
 	// Output: noop asm 0 <nil>
+}
+
+// The modules do not differ by how they manage memory.
+func TestSameMemory(t *testing.T) {
+	ours, err := os.ReadFile("filter/src/memory.rs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile("../ratelimit/filter/src/memory.rs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(ours, theirs) {
+		t.Error("memory.rs of the no-op and of the rate limit are not the same")
+	}
 }

@@ -38,13 +38,14 @@ func classes() (t [256]uint8) {
 	return t
 }
 
+// all reports whether every byte is of the class. It looks at all of them:
+// that costs less than to ask after each.
 func all(b []byte, class uint8) bool {
+	common := class
 	for _, c := range b {
-		if chars[c]&class == 0 {
-			return false
-		}
+		common &= chars[c]
 	}
-	return true
+	return common != 0
 }
 
 // ValidName reports whether b can be a field name.

@@ -325,5 +325,9 @@ func (h *Head) AppendFields(b []byte) []byte {
 // Framing reports whether a field of that name says how a message is framed or
 // where it goes, so that no one but the codec may set it.
 func Framing(name []byte) bool {
-	return essential(name) || Is(name, "keep-alive") || Is(name, "upgrade")
+	switch len(name) {
+	case len("host"), len("upgrade"), len("connection"), len("content-length"), len("transfer-encoding"):
+		return essential(name) || Is(name, "keep-alive") || Is(name, "upgrade")
+	}
+	return false // keep-alive is as long as connection
 }

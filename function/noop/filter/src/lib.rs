@@ -2,10 +2,18 @@
 //!
 //! It is called where the rate limit is called and asks the host for nothing.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
+
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)]
+mod memory;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static MEMORY: memory::Blocks = memory::Blocks::new();
 
 proxy_wasm::main! {{
     proxy_wasm::set_log_level(LogLevel::Warn);

@@ -17,6 +17,13 @@ mod bucket;
 mod claims;
 mod config;
 mod json;
+#[cfg(any(target_arch = "wasm32", test))]
+#[allow(unsafe_code)]
+mod memory;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static MEMORY: memory::Blocks = memory::Blocks::new();
 
 #[cfg(target_arch = "wasm32")]
 mod filter;
