@@ -269,7 +269,7 @@ func (p *plantedBlock) witness(ctx context.Context, t *testing.T) {
 
 // The kept reference is what its own differences give, and its witness saw the
 // work that was planted.
-func TestSoakPlantedReferenceIsWhole(t *testing.T) {
+func TestPlantedReferenceIsWhole(t *testing.T) {
 	r := readPlanted(t)
 	if r.Host.Cores < 1 || r.Host.Kernel == "" || r.Measured.IsZero() || r.Rate <= 0 || r.Design == "" {
 		t.Errorf("no host, date or design: %+v", r)
@@ -301,9 +301,9 @@ func TestSoakPlantedReferenceIsWhole(t *testing.T) {
 	}
 }
 
-// TestSoakPlantedAgainstReference: the interleaved design, on this host now,
+// TestPlantedAgainstReference: the interleaved design, on this host now,
 // finds what the reference design found.
-func TestSoakPlantedAgainstReference(t *testing.T) {
+func TestPlantedAgainstReference(t *testing.T) {
 	reference := readPlanted(t)
 	here := measure.ReadEnvironment()
 	if here.CPU != reference.Host.CPU || here.Cores != reference.Host.Cores || here.Kernel != reference.Host.Kernel {
