@@ -35,19 +35,19 @@ func (c *conn) relayHeadThrough(u *upstream, sent chan error) bool {
 	end := c.res.Length == 0
 	for _, v := range slices.Backward(c.visits) {
 		if !c.went(v.stream, v.stream.ResponseHeaders(end)) {
-			return c.replace(u, sent)
+			return c.replace(u, sent, end)
 		}
 	}
 	if c.x.unfit {
 		c.x.Reply(http.StatusInternalServerError, unfitHeader)
-		return c.replace(u, sent)
+		return c.replace(u, sent, end)
 	}
 	return c.relayPlain(u, sent)
 }
 
-// replace answers in the place of a response whose body may not have been read.
-func (c *conn) replace(u *upstream, sent chan error) bool {
-	clean := c.res.Length == 0 && !c.res.Close && u.r == u.w
+// replace answers in the place of a response; read: its body has been read.
+func (c *conn) replace(u *upstream, sent chan error, read bool) bool {
+	clean := read && !c.res.Close && u.r == u.w
 	err := c.settle(u, sent, clean)
 	return c.fail(err == nil && (sent == nil || clean), c.x.status, c.x.body)
 }
@@ -61,7 +61,7 @@ func (c *conn) relayBodyThrough(u *upstream, sent chan error) bool {
 	last := c.req.Close || c.p.ending.Load() || w.untilEnd
 	clean := err == nil && w.in.done() && !w.in.ended && !c.res.Close && u.r == u.w
 	if errors.Is(err, errReplaced) {
-		return c.replaceRead(u, sent, w.in.done())
+		return c.replace(u, sent, w.in.done())
 	}
 	if c.settle(u, sent, clean) != nil {
 		last = true
@@ -79,13 +79,6 @@ func (c *conn) relayBodyThrough(u *upstream, sent chan error) bool {
 		return false
 	}
 	return !last
-}
-
-// replaceRead is replace after some of the body has been read.
-func (c *conn) replaceRead(u *upstream, sent chan error, read bool) bool {
-	clean := read && !c.res.Close && u.r == u.w
-	err := c.settle(u, sent, clean)
-	return c.fail(err == nil && (sent == nil || clean), c.x.status, c.x.body)
 }
 
 // outflow is a response on its way through the plugins of its request.
