@@ -126,6 +126,13 @@ func (c *conn) relayPlain(u *upstream, sent chan error) bool {
 	c.out = c.appendOwn(b, last)
 	err := c.relayBody(u)
 	clean := err == nil && !c.res.Close && u.r == u.w
+	return c.finish(u, sent, err, clean, last)
+}
+
+// finish ends an exchange whose response was relayed as far as err allowed, and
+// reports whether another may follow: after a clean one the upstream's
+// connection can be used again, after the last one the client's cannot.
+func (c *conn) finish(u *upstream, sent chan error, err error, clean, last bool) bool {
 	if c.settle(u, sent, clean) != nil {
 		last = true
 	}

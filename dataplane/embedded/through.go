@@ -58,27 +58,12 @@ func (c *conn) relayBodyThrough(u *upstream, sent chan error) bool {
 	c.x.scratch = c.res.Own(c.x.scratch)
 	w := &outflow{conn: c, u: u, in: intake{in: &u.reader, length: c.res.Length}}
 	err := w.run()
-	last := c.req.Close || c.p.ending.Load() || w.untilEnd
-	clean := err == nil && w.in.done() && !w.in.ended && !c.res.Close && u.r == u.w
 	if errors.Is(err, errReplaced) {
 		return c.replace(u, sent, w.in.done())
 	}
-	if c.settle(u, sent, clean) != nil {
-		last = true
-	}
-	if errors.Is(err, errUnwritten) {
-		c.stats.upstreamBad.Add(1)
-		return c.fail(sent == nil, http.StatusBadGateway, upstreamBad)
-	}
-	c.stats.answered(c.res.Status)
-	if err != nil {
-		c.stats.aborted.Add(1)
-		// The client must not take what it has for the whole; it may be gone
-		// already, so that this may fail.
-		_ = c.in.src.SetLinger(0)
-		return false
-	}
-	return !last
+	last := c.req.Close || c.p.ending.Load() || w.untilEnd
+	clean := err == nil && w.in.done() && !w.in.ended && !c.res.Close && u.r == u.w
+	return c.finish(u, sent, err, clean, last)
 }
 
 // outflow is a response on its way through the plugins of its request.

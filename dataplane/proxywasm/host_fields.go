@@ -6,8 +6,8 @@ func fieldFunctions() map[string]hostFunction {
 		"proxy_get_header_map_pairs":     answers("iii", getMapPairs),
 		"proxy_set_header_map_pairs":     answers("iii", setMapPairs),
 		"proxy_get_header_map_value":     answers("iiiii", getMapValue),
-		"proxy_add_header_map_value":     answers("iiiii", addMapValue),
-		"proxy_replace_header_map_value": answers("iiiii", replaceMapValue),
+		"proxy_add_header_map_value":     answers("iiiii", changeMap(Fields.Add)),
+		"proxy_replace_header_map_value": answers("iiiii", changeMap(Fields.Set)),
 		"proxy_remove_header_map_value":  answers("iii", removeMapValue),
 	}
 }
@@ -100,30 +100,20 @@ func getMapValue(in *instance, s []uint64) status {
 	return in.hand(value, s[3], s[4])
 }
 
-func addMapValue(in *instance, s []uint64) status {
-	f := in.fields(s[0])
-	if f == nil {
-		return statusBadArgument
+// changeMap gives a name and a value to a map.
+func changeMap(change func(f Fields, name, value []byte)) func(*instance, []uint64) status {
+	return func(in *instance, s []uint64) status {
+		f := in.fields(s[0])
+		if f == nil {
+			return statusBadArgument
+		}
+		name, value, ok := in.read(s[1], s[2], s[3], s[4])
+		if !ok {
+			return statusInvalidMemory
+		}
+		change(f, name, value)
+		return statusOK
 	}
-	name, value, ok := in.read(s[1], s[2], s[3], s[4])
-	if !ok {
-		return statusInvalidMemory
-	}
-	f.Add(name, value)
-	return statusOK
-}
-
-func replaceMapValue(in *instance, s []uint64) status {
-	f := in.fields(s[0])
-	if f == nil {
-		return statusBadArgument
-	}
-	name, value, ok := in.read(s[1], s[2], s[3], s[4])
-	if !ok {
-		return statusInvalidMemory
-	}
-	f.Set(name, value)
-	return statusOK
 }
 
 func removeMapValue(in *instance, s []uint64) status {
