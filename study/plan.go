@@ -116,6 +116,9 @@ func MakePlan(s Study, o Options) (*Plan, error) {
 	if err := s.expand(); err != nil {
 		return nil, err
 	}
+	if err := s.unplanned(); err != nil {
+		return nil, err
+	}
 	if o.Time != 0 {
 		if o.Time < minTime || o.Time > maxTime {
 			return nil, fmt.Errorf("plan %s: the time %v is not between %v and %v", s.Name, o.Time, minTime, maxTime)
@@ -168,6 +171,22 @@ func (p *Plan) fewest() int {
 		fewest = min(fewest, blocks[c.Treatment])
 	}
 	return fewest
+}
+
+// unplanned refuses what a study may say and no plan can hold yet.
+func (s *Study) unplanned() error {
+	switch d := s.Design; {
+	case !slices.Contains([]string{Interleaved, DesignPairs, DesignAA}, d.Name):
+		return s.Errorf("$.design.name", "design %s is not planned yet", d.Name)
+	case len(s.Factors) > 0:
+		return s.Errorf("$.factors", "factors are not planned yet")
+	}
+	for i, t := range s.Treatments {
+		if len(t.Set) > 0 {
+			return s.Errorf(s.At(i, "set"), "set is not planned yet")
+		}
+	}
+	return nil
 }
 
 // expand makes of the study as written the one that is carried out.

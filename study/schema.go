@@ -117,6 +117,8 @@ var quantities = map[reflect.Type]struct {
 	reflect.TypeFor[Form]():          {"form", schema{Enum: words(Forms()), Description: "a way to realise a function"}},
 	reflect.TypeFor[Site]():          {"site", schema{Enum: words(Sites()), Description: "where on the path a function runs"}},
 	reflect.TypeFor[Control]():       {"control", schema{Enum: words(Controls()), Description: "a treatment that belongs to the apparatus of comparison"}},
+	reflect.TypeFor[Factors]():       {"factors", schema{Type: "object", Description: "names of factors, each with a list of levels"}},
+	reflect.TypeFor[Settings]():      {"settings", schema{Type: "object", Description: "names of factors, each with a level"}},
 	reflect.TypeFor[Params]():        {"params", schema{Type: "object", Description: "parameters that only their owner knows"}},
 }
 

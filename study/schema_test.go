@@ -112,7 +112,18 @@ reference:
   differs: [the machine]
 `
 
-var rightStudies = map[string]string{"small": small, "every": every, "paired": paired}
+// factored has each field of a design over factors that the others lack.
+const factored = `tare: study/1
+name: factored
+workload: {name: echo}
+treatments:
+  - {name: plain, control: direct}
+  - {name: wide, baseline: plain, set: {connections: 16}}
+factors: {response: [1KiB, 16KiB], request: [0B, 1KiB], workers: [1, 2]}
+design: {name: fraction, of: plain, resolution: 3}
+`
+
+var rightStudies = map[string]string{"small": small, "every": every, "paired": paired, "factored": factored}
 
 func TestRightStudiesFollowTheSchema(t *testing.T) {
 	s, anyName := compileSchema(t, builtIn), compileSchema(t, study.Known{})

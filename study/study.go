@@ -76,6 +76,7 @@ type Study struct {
 	Function    *Part        `yaml:"function" json:"function,omitempty"`
 	Load        Load         `yaml:"load" json:"load"`
 	Treatments  []Treatment  `yaml:"treatments" json:"treatments"`
+	Factors     Factors      `yaml:"factors" json:"factors,omitempty"`
 	Design      Design       `yaml:"design" json:"design"`
 	Enforcement *Enforcement `yaml:"enforcement" json:"enforcement,omitempty"`
 	Margin      Margins      `yaml:"margin" json:"margin"`
@@ -126,6 +127,8 @@ type Treatment struct {
 	Site     Site    `yaml:"site" json:"site,omitempty"`
 	// Workload replaces the study's workload parameters as a whole.
 	Workload Params `yaml:"workload" json:"workload"`
+	// Set puts factors at levels that the study has otherwise.
+	Set Settings `yaml:"set" json:"set,omitempty"`
 	// Against names further treatments above it that it is compared with,
 	// beside its baseline.
 	Against []string `yaml:"against" json:"against,omitempty"`
@@ -142,7 +145,7 @@ type Treatment struct {
 // Design says how the study's time is spent. Zero fields take the defaults of
 // method.md §9.
 type Design struct {
-	Name         string        `yaml:"name" json:"name"`                   // interleaved, pairs, aa
+	Name         string        `yaml:"name" json:"name"`                   // see Designs
 	Time         time.Duration `yaml:"time" json:"time"`                   // for the whole run; default see defaultTime
 	Blocks       int           `yaml:"blocks" json:"blocks"`               // default: as many as fit the time
 	Warmup       int           `yaml:"warmup" json:"warmup"`               // requests per treatment; default 1000
@@ -156,6 +159,11 @@ type Design struct {
 	Pair   []string      `yaml:"pair" json:"pair,omitempty"`
 	Levels []Level       `yaml:"levels" json:"levels,omitempty"`
 	Closed time.Duration `yaml:"closed" json:"closed,omitempty"`
+	// Of the designs over factors: the treatment that is copied for each
+	// combination of levels (default the last), and of a fraction the
+	// resolution that it must have.
+	Of         string `yaml:"of" json:"of,omitempty"`
+	Resolution int    `yaml:"resolution" json:"resolution,omitempty"`
 
 	timeDefault bool // the study gives no time
 }

@@ -221,7 +221,7 @@ func (s *Study) checkStep(i int, t Treatment, at func(string) string) error {
 		return s.Errorf(at("baseline"), "baseline %q of treatment %q is not a treatment above it (those are: %s)", t.Baseline, t.Name, s.namesBefore(i))
 	}
 	things := 0
-	for _, has := range []bool{t.Control != "" && t.Control != Noop, t.Form != "", !t.Workload.IsZero()} {
+	for _, has := range []bool{t.Control != "" && t.Control != Noop, t.Form != "", !t.Workload.IsZero(), len(t.Set) > 0} {
 		if has {
 			things++
 		}
@@ -230,7 +230,7 @@ func (s *Study) checkStep(i int, t Treatment, at func(string) string) error {
 	case t.Control == Noop && t.Form == "":
 		return s.Errorf(at("control"), "control: noop needs the form that it copies")
 	case things != 1:
-		return s.Errorf(at("name"), "treatment %q must differ from its baseline by exactly one of control, form, workload", t.Name)
+		return s.Errorf(at("name"), "treatment %q must differ from its baseline by exactly one of control, form, workload, set", t.Name)
 	case t.Control == Direct:
 		return s.Errorf(at("control"), "control: direct stands without a baseline")
 	case t.Control == Router && s.OnMesh(s.Index(t.Baseline)), t.Control == Token && s.has(s.Index(t.Baseline), Token):
@@ -313,9 +313,25 @@ const (
 	Interleaved = "interleaved"
 	DesignAA    = "aa"
 	DesignPairs = "pairs"
-	StopWidth   = "width"
-	StopFixed   = "fixed"
+	// Windows asks one treatment at a time, the others stopped, in random order.
+	Windows = "windows"
+	// The designs over factors, interleaved per request like the first: every
+	// combination of levels; a 2^(k−p) fraction of them; one factor at a time
+	// from the first levels; each factor added to nothing and dropped from all.
+	Factorial = "factorial"
+	Fraction  = "fraction"
+	Sweep     = "sweep"
+	AddDrop   = "add-drop"
+	// Knee looks for the greatest rate under an objective.
+	Knee      = "knee"
+	StopWidth = "width"
+	StopFixed = "fixed"
 )
+
+// Designs lists the names of all designs.
+func Designs() []string {
+	return []string{Interleaved, Windows, Factorial, Fraction, Sweep, AddDrop, DesignPairs, DesignAA, Knee}
+}
 
 // The bounds of the time of a run.
 const (
@@ -325,7 +341,7 @@ const (
 
 func (s *Study) checkDesign() error {
 	d := s.Design
-	if err := known(s, "$.design.name", "design", d.Name, []string{Interleaved, DesignAA, DesignPairs}); err != nil {
+	if err := known(s, "$.design.name", "design", d.Name, Designs()); err != nil {
 		return err
 	}
 	if err := known(s, "$.design.stop", "stopping rule", d.Stop, []string{StopWidth, StopFixed}); err != nil {
