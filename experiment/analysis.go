@@ -24,6 +24,11 @@ type Analysis struct {
 	Gates        []Gate
 	Interference []Interference // one for each baseline that stood alone
 	Ratios       []CostRatio    // of a study with several data planes
+	Effects      []Effect       // of a design over factors: main effects, then interactions
+	Slopes       []Slope        // of factors whose levels are numbers
+	Shapley      []Waterfall    // of a full design of two-level factors
+	Shifts       []Shift        // of the primary comparisons by response time
+	Checks       Checks
 	Apparatus    Load
 	// Rejections counts the pairs of identical arms (design aa) whose interval
 	// excludes 0; nil in other designs.

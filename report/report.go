@@ -36,6 +36,12 @@ type Report struct {
 	AA           []AA                `json:"aa"`           // one for each copy
 	Interference []Interference      `json:"interference"` // one for each baseline that stood alone
 	CostRatios   []CostRatio         `json:"cost_ratios,omitempty"`
+	Factors      []Factor            `json:"factors,omitempty"`
+	Effects      []Effect            `json:"effects,omitempty"`
+	Slopes       []Slope             `json:"slopes,omitempty"`
+	Shapley      []Waterfall         `json:"shapley,omitempty"`
+	Shifts       []Shift             `json:"shifts,omitempty"`
+	Checks       *Checks             `json:"checks,omitempty"` // null without a block that counts
 	Pairs        *Pairs              `json:"pairs,omitempty"`
 	Rejections   *Rejections         `json:"rejections,omitempty"`
 	Blocks       int                 `json:"blocks"`
@@ -72,6 +78,7 @@ type Treatment struct {
 	DataPlane        *string            `json:"dataplane"`
 	Of               *string            `json:"of,omitempty"`    // its name in the study file, where it is a copy
 	Level            *string            `json:"level,omitempty"` // of design pairs
+	Set              map[string]string  `json:"set,omitempty"`   // levels of factors
 	Blocks           int                `json:"blocks"`          // that its figures come from
 	Requests         int                `json:"requests"`
 	P50              *float64           `json:"p50_us"`
@@ -83,7 +90,8 @@ type Treatment struct {
 	ClosedP50        *float64           `json:"closed_loop_p50_us,omitempty"` // compares with nothing
 	Why              map[string]string  `json:"why,omitempty"`                // of each null
 	Parts            []experiment.Usage `json:"parts"`
-	Enforcement      []Outcome          `json:"enforcement,omitempty"`
+	Outcomes         []Outcomes         `json:"outcomes,omitempty"`
+	Enforcement      []Outcome          `json:"enforcement,omitempty"` // those of the enforcement phases, in short
 	BucketsTouched   int                `json:"buckets_touched,omitempty"`
 	JudgeFound       *string            `json:"judge_found,omitempty"`
 	PlantedWork      float64            `json:"planted_cpu_us_per_request,omitempty"` // the service's own witness
@@ -270,6 +278,7 @@ func treatment(s *study.Study, an *experiment.Analysis, i int) Treatment {
 		out.Site = text(string(siteOf(s, i)))
 	}
 	out.DataPlane, out.Of, out.Level, out.Blocks = text(s.PlaneOf(i)), text(st.Of), level(st.Level), t.Blocks
+	out.Set = settingsOf(s, i)
 	if v, ok := t.Values[experiment.Throughput]; ok {
 		out.Throughput = &v
 	}
