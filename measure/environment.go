@@ -5,10 +5,10 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
-	"path"
 	"runtime"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,15 +22,34 @@ type Environment struct {
 	Cores int `json:"cores"`
 	// CPULimit is the cgroup's limit in cores, the lowest on the way to the
 	// root, v1 or v2; 0: none.
-	CPULimit   float64    `json:"cpu_limit_cores,omitempty"`
-	Memory     uint64     `json:"memory_bytes,omitempty"`
+	CPULimit float64 `json:"cpu_limit_cores,omitempty"`
+	// CPUSet is the CPUs that the cgroup leaves to this process, and Affinity
+	// those that it may use in the end, as kernel lists such as 0-3,8.
+	CPUSet   string `json:"cpuset,omitempty"`
+	Affinity string `json:"affinity,omitempty"`
+	Memory   uint64 `json:"memory_bytes,omitempty"`
+	// MemoryLimit is the cgroup's, the lowest on the way to the root; 0: none.
+	MemoryLimit uint64 `json:"memory_limit_bytes,omitempty"`
+	// Cgroup is the version of the control groups: v1, v2, or hybrid.
+	Cgroup     string     `json:"cgroup,omitempty"`
+	NUMA       []NUMANode `json:"numa,omitempty"`
 	Kernel     string     `json:"kernel,omitempty"`
 	OS         string     `json:"os,omitempty"`
 	Arch       string     `json:"arch"`
 	Hypervisor string     `json:"hypervisor,omitempty"`
-	Governor   string     `json:"governor,omitempty"`
-	Go         string     `json:"go"`
-	Load       [3]float64 `json:"load_average"` // over 1, 5 and 15 minutes, at the moment
+	// Governor is that of every CPU online, with the CPUs where they differ.
+	Governor string `json:"governor,omitempty"`
+	// SMT is the kernel's word for two threads on a core (on, off,
+	// notsupported …), Turbo whether cores may run above their nominal
+	// frequency (on, off).
+	SMT   string `json:"smt,omitempty"`
+	Turbo string `json:"turbo,omitempty"`
+	// ClockSource is what the kernel reads time from.
+	ClockSource string `json:"clock_source,omitempty"`
+	// HugePages is when the kernel gives large pages unasked: always, madvise, never.
+	HugePages string     `json:"transparent_huge_pages,omitempty"`
+	Go        string     `json:"go"`
+	Load      [3]float64 `json:"load_average"` // over 1, 5 and 15 minutes, at the moment
 }
 
 // ReadEnvironment reads what this host is.
@@ -40,21 +59,31 @@ func ReadEnvironment() Environment {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err == nil {
 		e.Cores = set.Count()
+		e.Affinity = cpuList(func(cpu int) bool { return set.IsSet(cpu) }, 8*len(set)*int(unsafe.Sizeof(set[0])))
 	}
 	return e
 }
 
 func readEnvironment(root fs.FS) Environment {
 	cpu := readText(root, "proc/cpuinfo")
+	online := readText(root, "sys/devices/system/cpu/online")
 	e := Environment{
 		CPU:         cpuModel(cpu),
-		CoresOnline: countCPUs(readText(root, "sys/devices/system/cpu/online")),
+		CoresOnline: len(parseCPUs(online)),
 		CPULimit:    cpuLimit(root),
+		CPUSet:      cpuSet(root),
+		MemoryLimit: memoryLimit(root),
+		Cgroup:      cgroupVersion(root),
+		NUMA:        numaNodes(root),
 		Kernel:      readText(root, "proc/sys/kernel/osrelease"),
 		OS:          osName(readText(root, "etc/os-release")),
 		Arch:        runtime.GOARCH,
 		Hypervisor:  hypervisor(root, cpu),
-		Governor:    readText(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+		Governor:    governor(root, parseCPUs(online)),
+		SMT:         readText(root, "sys/devices/system/cpu/smt/control"),
+		Turbo:       turbo(root),
+		ClockSource: readText(root, "sys/devices/system/clocksource/clocksource0/current_clocksource"),
+		HugePages:   chosen(readText(root, "sys/kernel/mm/transparent_hugepage/enabled")),
 		Go:          runtime.Version(),
 	}
 	if kb, err := parseKB(field(readText(root, "proc/meminfo"), "MemTotal")); err == nil {
@@ -102,24 +131,6 @@ func cpuModel(cpuinfo string) string {
 	return "implementer " + implementer + " part " + part
 }
 
-// countCPUs counts the CPUs of a kernel list such as "0-3,8"; 0 when it is none.
-func countCPUs(list string) int {
-	n := 0
-	for part := range strings.SplitSeq(list, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		if !isRange {
-			last = first
-		}
-		a, errA := strconv.Atoi(first)
-		b, errB := strconv.Atoi(last)
-		if errA != nil || errB != nil || b < a {
-			return 0
-		}
-		n += b - a + 1
-	}
-	return n
-}
-
 func osName(release string) string {
 	for line := range strings.Lines(release) {
 		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
@@ -150,60 +161,4 @@ func hasFlag(cpuinfo, flag string) bool {
 		}
 	}
 	return false
-}
-
-// cpuLimit is the lowest CPU limit, in cores, of this process's cgroups on
-// their way to the root; 0 when there is none.
-func cpuLimit(root fs.FS) float64 {
-	lowest := 0.0
-	for _, dir := range cpuGroups(root) {
-		for ; ; dir = path.Dir(dir) {
-			if l := groupLimit(root, dir); l > 0 && (lowest == 0 || l < lowest) {
-				lowest = l
-			}
-			if !strings.HasPrefix(dir, "sys/fs/cgroup/") {
-				break
-			}
-		}
-	}
-	return lowest
-}
-
-// cpuGroups returns the directories of the cgroups that may limit this
-// process's CPU: /proc/self/cgroup has lines id:controllers:path, with id 0 and
-// no controllers for version 2.
-func cpuGroups(root fs.FS) []string {
-	var dirs []string
-	for line := range strings.Lines(readText(root, "proc/self/cgroup")) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		if parts[1] == "" {
-			dirs = append(dirs, path.Join("sys/fs/cgroup", parts[2]), path.Join("sys/fs/cgroup/unified", parts[2]))
-			continue
-		}
-		for controller := range strings.SplitSeq(parts[1], ",") {
-			if controller == "cpu" {
-				dirs = append(dirs, path.Join("sys/fs/cgroup", parts[1], parts[2]), path.Join("sys/fs/cgroup/cpu", parts[2]))
-			}
-		}
-	}
-	return dirs
-}
-
-// groupLimit reads one cgroup's limit in cores: cpu.max of version 2, the
-// quota and period of version 1.
-func groupLimit(root fs.FS, dir string) float64 {
-	quota, period, ok := strings.Cut(readText(root, path.Join(dir, "cpu.max")), " ")
-	if !ok {
-		quota = readText(root, path.Join(dir, "cpu.cfs_quota_us"))
-		period = readText(root, path.Join(dir, "cpu.cfs_period_us"))
-	}
-	q, errQ := strconv.ParseFloat(quota, 64) // "max" and -1: no limit
-	p, errP := strconv.ParseFloat(period, 64)
-	if errQ != nil || errP != nil || q <= 0 || p <= 0 {
-		return 0
-	}
-	return q / p
 }
