@@ -61,7 +61,7 @@ func documents(tree *ast.File) (n int) {
 
 // params lists every part of the study that its owner decodes.
 func (s *Study) params() []*Params {
-	ps := []*Params{&s.Workload.Params}
+	ps := []*Params{&s.Workload.Params, &s.SMP}
 	if s.Function != nil {
 		ps = append(ps, &s.Function.Params)
 	}

@@ -33,6 +33,7 @@ var fieldNotes = map[string]note{
 	"Study.enforcement": {about: "the last phase of each block: some users offer more than their limit"},
 	"Study.margin":      {about: "differences that are too small to matter, fixed before any data"},
 	"Study.reference":   {about: "published figures, printed beside those of a pairs study"},
+	"Study.smp":         {about: "of a study made by tare smp import: what its test file says beyond a study; no run reads it"},
 
 	"Part.name":   {about: "its name", needed: true},
 	"Part.params": {about: "its own parameters"},

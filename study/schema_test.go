@@ -110,6 +110,7 @@ reference:
   source: somebody
   figures: [{treatment: plain, level: closed, rate: 900/s}, {treatment: more, level: 100/s, p50: 2ms}]
   differs: [the machine]
+smp: {mesh: {type: 3}}
 `
 
 // factored has each field of a design over factors that the others lack.
