@@ -1,7 +1,6 @@
 package load
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -16,32 +15,32 @@ type alias struct {
 	other []int32
 }
 
-// newAlias prepares the drawing of users; a population without users gives nil.
-func newAlias(p Population) (*alias, error) {
-	n := len(p.Users)
+// newAlias prepares the drawing among so many of a kind ("user"); none of them
+// give nil.
+func newAlias(kind string, n int, weight func(i int) float64) (*alias, error) {
 	if n == 0 {
 		return nil, nil
 	}
 	if n > math.MaxInt32 {
-		return nil, fmt.Errorf("%d users are too many", n)
+		return nil, fmt.Errorf("%d %ss are too many", n, kind)
 	}
 	sum := 0.0
-	for i, u := range p.Users {
-		if !(u.Weight >= 0) || math.IsInf(u.Weight, 1) {
-			return nil, fmt.Errorf("user %d has the weight %v", i, u.Weight)
+	for i := range n {
+		if w := weight(i); !(w >= 0) || math.IsInf(w, 1) {
+			return nil, fmt.Errorf("%s %d has the weight %v", kind, i, w)
 		}
-		sum += u.Weight
+		sum += weight(i)
 	}
 	if sum == 0 {
-		return nil, errors.New("every user has the weight 0")
+		return nil, fmt.Errorf("every %s has the weight 0", kind)
 	}
 	if math.IsInf(sum, 1) {
-		return nil, errors.New("the users' weights are too great to be added")
+		return nil, fmt.Errorf("the %ss' weights are too great to be added", kind)
 	}
 	a := &alias{own: make([]float64, n), other: make([]int32, n)}
 	var small, large []int32
-	for i, u := range p.Users {
-		a.own[i] = u.Weight / sum * float64(n)
+	for i := range n {
+		a.own[i] = weight(i) / sum * float64(n)
 		a.other[i] = int32(i)
 		if a.own[i] < 1 {
 			small = append(small, int32(i))
@@ -59,16 +58,16 @@ func newAlias(p Population) (*alias, error) {
 			small = append(small, l)
 		}
 	}
-	// What is left over is 1 but for rounding. A user of weight 0 that is left
+	// What is left over is 1 but for rounding. One of weight 0 that is left
 	// over must still never be drawn, so it gives its column to a heavy one.
 	heaviest := int32(0)
-	for i, u := range p.Users {
-		if u.Weight > p.Users[heaviest].Weight {
+	for i := range n {
+		if weight(i) > weight(int(heaviest)) {
 			heaviest = int32(i)
 		}
 	}
 	for _, i := range append(small, large...) {
-		if p.Users[i].Weight == 0 {
+		if weight(int(i)) == 0 {
 			a.own[i], a.other[i] = 0, heaviest
 			continue
 		}

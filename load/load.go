@@ -42,9 +42,11 @@ type Load struct {
 	// random order; the duration then follows from the rate, or from the
 	// answers.
 	Each int `json:"each,omitempty"`
-	// Targets are the indices that requests are drawn from, with equal
-	// probability; empty means all.
+	// Targets are the indices that requests are drawn from; empty means all.
 	Targets []int `json:"targets,omitempty"`
+	// Weights are how often each of Targets is drawn, relative to the others;
+	// empty: with equal probability. A closed load and one with Each have none.
+	Weights []float64 `json:"weights,omitempty"`
 	// Over, when set, draws a share of the requests from a few users, to push
 	// them over a limit.
 	Over *Over  `json:"over,omitempty"`
@@ -82,8 +84,9 @@ type Target struct {
 	Name        string `json:"name"`
 	Addr        string `json:"addr"` // host:port
 	Method      string `json:"method"`
-	Path        string `json:"path"` // with query
-	Host        string `json:"host"` // the Host header; empty: Addr
+	Path        string `json:"path"`           // with query
+	Host        string `json:"host"`           // the Host header; empty: Addr
+	Body        int    `json:"body,omitempty"` // bytes that every request carries, with their length before them
 	Connections int    `json:"connections"`
 	// MaxConnections is how far the pool may grow when every connection is
 	// busy; at the cap requests queue with their intended time.

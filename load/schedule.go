@@ -28,11 +28,17 @@ type Schedule struct {
 	duration float64 // in nanoseconds; unused with remaining
 
 	targets   []int
-	remaining []int // with Each: how many are still to come, per entry of targets
-	left      int   // their sum
+	weighted  *alias // of targets; nil: equal
+	remaining []int  // with Each: how many are still to come, per entry of targets
+	left      int    // their sum
 
 	senders     *Senders
 	gaps, draws *rand.Rand
+}
+
+// weighted prepares the drawing of targets that are not equal.
+func (l Load) weighted() (*alias, error) {
+	return newAlias("target", len(l.Weights), func(i int) float64 { return l.Weights[i] })
 }
 
 // NewSchedule computes a load's arrivals for that many targets. The same load,
@@ -56,6 +62,9 @@ func NewSchedule(l Load, targets int, p Population) (*Schedule, error) {
 	if l.Each > 0 {
 		s.remaining = slices.Repeat([]int{l.Each}, len(chosen))
 		s.left = l.Each * len(chosen)
+	}
+	if s.weighted, err = l.weighted(); err != nil {
+		return nil, fmt.Errorf("schedule a load: %w", err)
 	}
 	if s.senders, err = NewSenders(l, p); err != nil {
 		return nil, fmt.Errorf("schedule a load: %w", err)
@@ -110,10 +119,27 @@ func (l Load) check(targets int) ([]int, error) {
 		return nil, fmt.Errorf("%d requests for each target, more than %d", l.Each, math.MaxInt32)
 	}
 	chosen, err := l.chosen(targets)
+	if err == nil {
+		err = l.checkWeights(len(chosen))
+	}
 	if err == nil && l.Closed && l.Each > MaxClosed/len(chosen) {
 		return nil, fmt.Errorf("%d requests for each of %d targets: a closed load makes at most %d", l.Each, len(chosen), MaxClosed)
 	}
 	return chosen, err
+}
+
+// checkWeights says what is wrong with how often each of the targets is drawn.
+func (l Load) checkWeights(targets int) error {
+	switch {
+	case len(l.Weights) == 0:
+		return nil
+	case l.Closed || l.Each > 0:
+		return errors.New("weights are given, and the load gives every target its own number of requests")
+	case len(l.Weights) != targets:
+		return fmt.Errorf("%d weights for %d targets", len(l.Weights), targets)
+	}
+	_, err := l.weighted()
+	return err
 }
 
 // chosen is Targets, or all of them.
@@ -150,9 +176,12 @@ func (s *Schedule) Next() (Arrival, bool) {
 	return Arrival{At: time.Duration(s.at), Target: s.target(), User: s.senders.Next()}, true
 }
 
-// target draws the target. With Each it draws without replacement: choosing in
+// target draws the target. With weights it draws in proportion to them. With Each it draws without replacement: choosing in
 // proportion to what remains makes every order of the multiset equally likely.
 func (s *Schedule) target() int {
+	if s.weighted != nil {
+		return s.targets[s.weighted.draw(s.draws)]
+	}
 	if s.remaining == nil {
 		return s.targets[s.draws.IntN(len(s.targets))]
 	}

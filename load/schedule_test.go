@@ -126,6 +126,39 @@ func TestTargetsAreDrawnEqually(t *testing.T) {
 	}
 }
 
+// A schedule with weights is the schedule without them but for the targets.
+func TestTargetsAreDrawnByWeight(t *testing.T) {
+	plain := load.Load{Rate: 1e5, Duration: 400 * time.Millisecond, Targets: []int{4, 1, 2}, Seed: 11}
+	weighted := plain
+	weighted.Weights = []float64{1, 0, 3}
+	base, all := arrivals(t, plain, 5, weights(1, 2)), arrivals(t, weighted, 5, weights(1, 2))
+	if len(base) != len(all) {
+		t.Fatalf("%d arrivals, %d without weights", len(all), len(base))
+	}
+	var counts [5]float64
+	for i, a := range all {
+		if a.At != base[i].At || a.User != base[i].User {
+			t.Fatalf("arrival %d: %+v, without weights %+v", i, a, base[i])
+		}
+		counts[a.Target]++
+	}
+	n := float64(len(all))
+	if z := (counts[4] - n/4) / math.Sqrt(n*3/16); math.Abs(z) > 4 || counts[4]+counts[2] != n {
+		t.Errorf("%v of %v arrivals, want 1 to 3 of targets 4 and 2", counts, n)
+	}
+	equal := plain
+	equal.Weights = []float64{2, 2, 2}
+	counts = [5]float64{}
+	for _, a := range arrivals(t, equal, 5, load.Population{}) {
+		counts[a.Target]++
+	}
+	for _, k := range plain.Targets {
+		if z := (counts[k] - n/3) / math.Sqrt(n*2/9); math.Abs(z) > 4 {
+			t.Errorf("equal weights: %v of %v arrivals", counts, n)
+		}
+	}
+}
+
 func TestEachIsExactAndEveryOrderLikely(t *testing.T) {
 	orders := map[string]int{}
 	const runs = 6000
@@ -269,6 +302,12 @@ func TestScheduleRefuses(t *testing.T) {
 		{"over nobody's", func(l *load.Load) { l.Over = &load.Over{Users: []int{0}, Share: .1} }, 1, load.Population{}},
 		{"over more than all", func(l *load.Load) { l.Over = &load.Over{Users: []int{0}, Share: 1.1} }, 1, weights(1)},
 		{"closed", func(l *load.Load) { l.Closed, l.Rate = true, 0 }, 1, load.Population{}},
+		{"too few weights", func(l *load.Load) { l.Weights = []float64{1} }, 2, load.Population{}},
+		{"weights of nothing", func(l *load.Load) { l.Weights = []float64{0, 0} }, 2, load.Population{}},
+		{"a negative weight", func(l *load.Load) { l.Weights = []float64{1, -1} }, 2, load.Population{}},
+		{"a weight that is none", func(l *load.Load) { l.Weights = []float64{1, nan} }, 2, load.Population{}},
+		{"weights beside counts", func(l *load.Load) { l.Weights, l.Each = []float64{1, 1}, 5 }, 2, load.Population{}},
+		{"weights of a closed load", func(l *load.Load) { l.Weights, l.Closed, l.Rate = []float64{1, 1}, true, 0 }, 2, load.Population{}},
 		{"over NaN", func(l *load.Load) { l.Over = &load.Over{Users: []int{0}, Share: nan} }, 1, weights(1)},
 	}
 	if _, err := load.NewSchedule(good, 1, load.Population{}); err != nil {

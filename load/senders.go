@@ -19,7 +19,7 @@ type Senders struct {
 // NewSenders prepares the draws. They depend on the seed, Over and the
 // population only.
 func NewSenders(l Load, p Population) (*Senders, error) {
-	users, err := newAlias(p)
+	users, err := newAlias("user", len(p.Users), func(i int) float64 { return p.Users[i].Weight })
 	if err != nil {
 		return nil, fmt.Errorf("draw users: %w", err)
 	}

@@ -19,6 +19,12 @@ const (
 	DefaultMaxConnections = 256
 )
 
+// MaxBody is the largest body of a request, in bytes.
+const MaxBody = 16 << 20
+
+// bodiless are the methods whose requests have no body, or none with a meaning.
+var bodiless = map[string]bool{http.MethodGet: true, http.MethodHead: true, http.MethodTrace: true, http.MethodConnect: true}
+
 // ParseTarget makes a target of a URL: GET requests to its path, its host in
 // the Host header, the default pool. Only http is spoken, and only loopback
 // and private addresses are accepted: load is not for other people's servers.
@@ -106,6 +112,10 @@ func (t Target) Check() error {
 		return fmt.Errorf("target %s: the path %q does not begin with / or holds spaces or control characters", t.Name, t.Path)
 	case !isVisible(t.Host):
 		return fmt.Errorf("target %s: the host %q holds spaces or control characters", t.Name, t.Host)
+	case t.Body < 0 || t.Body > MaxBody:
+		return fmt.Errorf("target %s: a body of %d bytes, not 0 to %d", t.Name, t.Body, MaxBody)
+	case t.Body > 0 && bodiless[t.Method]:
+		return fmt.Errorf("target %s: a body of %d bytes with the method %s, which has none", t.Name, t.Body, t.Method)
 	case t.Connections < 1:
 		return fmt.Errorf("target %s: a pool of %d connections", t.Name, t.Connections)
 	case t.MaxConnections < t.Connections:

@@ -71,6 +71,9 @@ func TestTargetCheck(t *testing.T) {
 		"no path":        func(t *load.Target) { t.Path = "" },
 		"split path":     func(t *load.Target) { t.Path = "/ HTTP/1.1\r\nX: y" },
 		"split host":     func(t *load.Target) { t.Host = "a\r\nX: y" },
+		"a body less":    func(t *load.Target) { t.Method, t.Body = "POST", -1 },
+		"a body more":    func(t *load.Target) { t.Method, t.Body = "POST", load.MaxBody+1 },
+		"body of a GET":  func(t *load.Target) { t.Body = 1 },
 		"no connections": func(t *load.Target) { t.Connections = 0 },
 		"cap below pool": func(t *load.Target) { t.Connections = 2 },
 	} {

@@ -1,7 +1,7 @@
 // Package loadtest holds any load.Generator to its contract.
 //
 // TestGenerator offers loads to servers with planted behaviour (delays,
-// statuses, framings, resets, silence, a stall) and holds every sample against
+// statuses, framings, resets, silence, a stall, bodies read or not) and holds every sample against
 // what the schedule says and what the server saw. Nothing in it depends on how
 // fast the machine is: times are compared by order and by lower bounds that the
 // server enforces.
@@ -29,6 +29,9 @@ func TestGenerator(t *testing.T, g load.Generator) {
 		{"Delays", testDelays},
 		{"Schedule", testSchedule},
 		{"UsersInOrder", testUsersInOrder},
+		{"Weights", testWeights},
+		{"Bodies", testBodies},
+		{"EarlyAnswer", testEarlyAnswer},
 		{"StallKeepsIntendedTimes", testStall},
 		{"CapQueues", testCap},
 		{"PhasesShareConnections", testPhases},

@@ -2,9 +2,12 @@ package loadtest
 
 import (
 	"bufio"
+	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/taremesh/tare/load"
@@ -16,6 +19,8 @@ type server struct {
 	listener net.Listener
 	answer   answer
 	handlers sync.WaitGroup
+	early    atomic.Bool  // it answers before it reads a body
+	bodies   atomic.Int64 // bytes of bodies read
 
 	mu       sync.Mutex
 	open     map[*net.TCPConn]bool
@@ -103,12 +108,25 @@ func (s *server) serve(c *net.TCPConn) {
 			}
 			request = append(request, line)
 		}
-		if in.Buffered() > 0 {
+		if !s.early.Load() {
+			length, _ := strconv.ParseInt(header(request, "Content-Length"), 10, 64)
+			n, err := io.CopyN(io.Discard, in, length)
+			s.bodies.Add(n)
+			if err != nil {
+				return
+			}
+		}
+		if !s.early.Load() && in.Buffered() > 0 {
 			s.mu.Lock()
 			s.ahead = true
 			s.mu.Unlock()
 		}
 		if !s.answer(c, request) {
+			return
+		}
+		if s.early.Load() { // the rest of the body is no request
+			_ = c.CloseWrite()
+			_, _ = io.Copy(io.Discard, in)
 			return
 		}
 	}

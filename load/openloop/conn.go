@@ -28,6 +28,7 @@ func (w *worker) connect(p *pool) bool {
 	c.fd, c.state, c.arrival, c.next, c.prev = fd, connecting, none, none, none
 	c.generation++
 	c.rested, c.closing, c.watchWrite, c.rest = false, false, true, nil
+	c.body = nil
 	c.response.reset(false)
 	p.open++
 	p.connecting++
@@ -54,7 +55,7 @@ func (w *worker) drop(slot int32) {
 		w.removeIdle(p, slot)
 	}
 	_ = unix.Close(c.fd) // also takes it out of the epoll
-	c.fd, c.state, c.arrival, c.rest = -1, empty, none, nil
+	c.fd, c.state, c.arrival, c.rest, c.body = -1, empty, none, nil, nil
 	c.next, p.empty = p.empty, slot
 	p.open--
 }
@@ -110,11 +111,21 @@ func (w *worker) start(p *pool, slot, arrival int32) {
 	if s.Written = w.now(); w.closed != nil {
 		s.Intended = s.Written
 	}
-	n, errno := writeNow(c.fd, request)
+	body := w.requests.bodies[p.target]
+	n, errno := 0, unix.Errno(0)
+	if body == nil {
+		n, errno = writeNow(c.fd, request)
+	} else {
+		n, errno = writeBothNow(c.fd, request, body)
+	}
 	switch {
-	case n == len(request):
+	case n == len(request)+len(body):
 	case errno == 0 || errno == unix.EAGAIN || errno == unix.EINTR:
-		c.rest = request[n:]
+		if c.rest = request[min(n, len(request)):]; len(c.rest) > 0 {
+			c.body = body
+		} else {
+			c.rest = body[n-len(request):]
+		}
 		if err := w.watch(slot, true); err != nil {
 			w.lose(slot, true)
 		}
@@ -155,7 +166,15 @@ func (w *worker) unsent(c *conn) bool {
 		return false
 	}
 	left, err := unix.IoctlGetInt(c.fd, unix.SIOCOUTQ)
-	return err == nil && left > 0
+	return err == nil && left > 0 && left >= w.written(c)
+}
+
+// written is how much of the request on a connection the kernel has taken: one
+// with a body may have reached the server in part.
+func (w *worker) written(c *conn) int {
+	target := w.pools[c.pool].target
+	whole := len(w.requests.byTarget[target][w.samples[c.arrival].User]) + len(w.requests.bodies[target])
+	return whole - len(c.rest) - len(c.body)
 }
 
 // ready handles what epoll says of a connection.
@@ -188,12 +207,14 @@ func (w *worker) writeRest(slot int32) bool {
 		return true
 	case errno != 0:
 		// The server may have answered before it stopped reading.
-		c.rest = nil
+		c.rest, c.body = nil, nil
 		w.read(slot)
 		return false
 	}
 	if c.rest = c.rest[n:]; len(c.rest) == 0 {
-		c.rest = nil
+		c.rest, c.body = c.body, nil
+	}
+	if len(c.rest) == 0 {
 		if w.watch(slot, false) != nil {
 			w.lose(slot, false)
 			return false

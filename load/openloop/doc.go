@@ -7,8 +7,8 @@
 // Serve, in the child process, runs a few locked OS threads. Each has its own
 // epoll, its own share of every target's connections, its own slice of the
 // schedule and a sample buffer that is filled in place. Requests are built
-// once for each user; nothing is allocated while a load runs, and garbage is
-// collected between loads. A thread sleeps until a margin before the next
+// once for each user (bodies are one piece of memory for all); nothing is
+// allocated while a load runs, and garbage is collected between loads. A thread sleeps until a margin before the next
 // intended time and then spins, reading responses all the while. The margin is
 // taken from the sleep's own overshoot; spinning is held to a share of one core
 // (15 % where there are fewer than three), and what that costs in lateness
@@ -48,10 +48,11 @@
 // connection. A connection reset in any other way is, and is never retried: the
 // server may have done the work.
 //
-// # The protocol: tare-generate/2
+// # The protocol: tare-generate/3
 //
 // The child's first line is the protocol's name; a parent that speaks another
-// version refuses it by that name (1 had no closed loads). Then both sides send frames:
+// version refuses it by that name (1 had no closed loads, 2 no bodies and no
+// weights). Then both sides send frames:
 // one byte of kind, four bytes of length (big endian), the payload. Control
 // payloads are JSON.
 //
@@ -68,6 +69,6 @@
 //
 // # What it does not do
 //
-// No TLS, no HTTP/2, no request bodies, no pipelining, no redirects followed.
+// No TLS, no HTTP/2, no chunked requests, no pipelining, no redirects followed.
 // It computes no quantiles: see package stat.
 package openloop

@@ -11,7 +11,7 @@ import (
 )
 
 // Protocol names what parent and child speak, with its version.
-const Protocol = "tare-generate/2"
+const Protocol = "tare-generate/3"
 
 // The kinds of frame.
 const (

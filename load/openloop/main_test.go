@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "out of luck")
 		os.Exit(4)
 	case "another version":
-		fmt.Println("tare-generate/1")
+		fmt.Println("tare-generate/2")
 		_, _ = io.Copy(io.Discard, os.Stdin)
 	default:
 		if err := openloop.Serve(os.Stdin, os.Stdout); err != nil {
@@ -110,7 +110,7 @@ func httpTarget(tb testing.TB, handler http.HandlerFunc) load.Target {
 func TestChildThatDies(t *testing.T) {
 	for mode, want := range map[string]string{
 		"dies":            "out of luck",
-		"another version": `the child speaks "tare-generate/1", this program "tare-generate/2"`,
+		"another version": `the child speaks "tare-generate/2", this program "tare-generate/3"`,
 	} {
 		target := httpTarget(t, func(http.ResponseWriter, *http.Request) {})
 		g := newGenerator(t, openloop.Config{Env: []string{childEnv + "=" + mode}})

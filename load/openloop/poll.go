@@ -153,6 +153,19 @@ func writeNow(fd int, b []byte) (int, unix.Errno) {
 	return int(n), 0
 }
 
+// writeBothNow writes two pieces, neither of them empty, by one call.
+func writeBothNow(fd int, first, second []byte) (int, unix.Errno) {
+	pieces := [2]unix.Iovec{
+		{Base: &first[0], Len: uint64(len(first))},
+		{Base: &second[0], Len: uint64(len(second))},
+	}
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&pieces)), uintptr(len(pieces)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
 // cpuTime reads a CPU clock of this process or thread.
 func cpuTime(clock int32) time.Duration {
 	var t unix.Timespec

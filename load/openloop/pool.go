@@ -32,6 +32,7 @@ type conn struct {
 	closing    bool // the server has closed its side
 	watchWrite bool
 	rest       []byte // of the request, where the kernel took only a part
+	body       []byte // to be written after the rest
 	response   response
 }
 

@@ -1,6 +1,7 @@
 package openloop
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/taremesh/tare/load"
@@ -8,7 +9,8 @@ import (
 
 // requests holds every request that can be sent, built once.
 type requests struct {
-	byTarget [][][]byte // [target][user]; targets that ask alike share theirs
+	byTarget [][][]byte // [target][user], without the body; targets that ask alike share theirs
+	bodies   [][]byte   // by target; nil: none. They share one piece of memory
 	bytes    int        // of all of them
 }
 
@@ -18,15 +20,20 @@ func buildRequests(targets []load.Target, p load.Population) requests {
 		users = []load.User{{}}
 	}
 	built := map[string][][]byte{}
-	r := requests{byTarget: make([][][]byte, len(targets))}
+	r := requests{byTarget: make([][][]byte, len(targets)), bodies: make([][]byte, len(targets))}
+	body := longestBody(targets)
+	r.bytes += len(body)
 	for i, t := range targets {
 		host := t.Host
 		if host == "" {
 			host = t.Addr
 		}
 		head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: tare\r\n", t.Method, t.Path, host)
-		if t.Method == "POST" || t.Method == "PUT" || t.Method == "PATCH" {
-			head += "Content-Length: 0\r\n"
+		if t.Body > 0 {
+			r.bodies[i] = body[:t.Body:t.Body]
+		}
+		if t.Body > 0 || t.Method == "POST" || t.Method == "PUT" || t.Method == "PATCH" {
+			head += fmt.Sprintf("Content-Length: %d\r\n", t.Body)
 		}
 		if built[head] == nil {
 			built[head] = make([][]byte, len(users))
@@ -38,6 +45,15 @@ func buildRequests(targets []load.Target, p load.Population) requests {
 		r.byTarget[i] = built[head]
 	}
 	return r
+}
+
+// longestBody is the body that all others are the beginning of.
+func longestBody(targets []load.Target) []byte {
+	longest := 0
+	for _, t := range targets {
+		longest = max(longest, t.Body)
+	}
+	return bytes.Repeat([]byte{'.'}, longest)
 }
 
 func request(head string, u load.User) []byte {
