@@ -69,22 +69,27 @@ var homes = []home{
 	{"github.com/envoyproxy/go-control-plane", []string{"dataplane/xds", "dataplane/embedded", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "mesh/consul"}},
 	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded"}},
 	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded"}},
-	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement", "mesh/consul"}},
+	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement", "mesh/consul", "smp", "report/otlp.go"}},
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},
 	{"github.com/jackc/pgx", []string{"store/postgres"}},
 	{"github.com/spf13/cobra", []string{"cli"}},
 	{"github.com/spf13/pflag", []string{"cli"}},
 	{"golang.org/x/term", []string{"cli"}},
-	{"github.com/goccy/go-yaml", []string{"study"}},
+	{"github.com/goccy/go-yaml", []string{"study", "smp"}},
 	{"github.com/golang-jwt/jwt", []string{"workload/imagehub", "function/jwt"}},
 	{"golang.org/x/crypto", []string{"workload/imagehub"}},
 	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit"}},
 	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/proxywasm"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
+	{"github.com/layer5io/service-mesh-performance", []string{"smp"}},
+	{"github.com/HdrHistogram/hdrhistogram-go", []string{"report/hgrm.go"}},
+	{"go.opentelemetry.io/proto/slim/otlp", []string{"report/otlp.go"}},
 	{"github.com/google/go-cmp", conformancePackages}, // and tests
 	{"github.com/santhosh-tekuri/jsonschema", nil},    // tests only
 	{"github.com/chromedp", nil},                      // tests only
+	{"github.com/prometheus/common", nil},             // tests only
+	{"golang.org/x/perf", nil},                        // tests only
 }
 
 // drivers may be imported for their effect alone, in their home.
