@@ -66,10 +66,13 @@ const (
 
 // Phase is one stretch of a block under one load.
 type Phase struct {
-	Kind     Kind          `json:"kind"`
-	Targets  []int         `json:"targets,omitempty"` // treatments that requests are drawn from
-	Rate     float64       `json:"rate,omitempty"`    // requests/s in all
-	Each     int           `json:"each,omitempty"`    // exactly so many to each target
+	Kind    Kind    `json:"kind"`
+	Targets []int   `json:"targets,omitempty"` // treatments that requests are drawn from
+	Rate    float64 `json:"rate,omitempty"`    // requests/s in all
+	// Weights are the requests/s of each target, where the factor rate makes
+	// them differ; Rate is then their sum.
+	Weights  []float64     `json:"weights,omitempty"`
+	Each     int           `json:"each,omitempty"` // exactly so many to each target
 	Duration time.Duration `json:"duration"`
 	Seed     uint64        `json:"seed,omitempty"`
 	// Heaviest marks the solo window of what the baseline is held against: the
