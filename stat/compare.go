@@ -53,13 +53,13 @@ type Warning struct {
 	Text string
 }
 
-// Comparison is the answer on one Pair. The verdict is Judge's on Difference,
-// unless a warning says why it is Undecided instead.
+// Comparison is the answer on one Pair or Contrast. The verdict is Judge's on
+// Difference, unless a warning says why it is Undecided instead.
 type Comparison struct {
 	Name                string
 	Blocks              int
 	Margin              float64
-	Baseline, Treatment float64      // means over blocks
+	Baseline, Treatment float64      // means over blocks; 0 of a Contrast
 	Difference          Interval     // treatment − baseline, simultaneous over the family
 	Ratio               *Interval    // treatment ÷ baseline, simultaneous over the ratios; nil with WarnNoRatio
 	Multiplicity        Multiplicity // of the differences
@@ -79,28 +79,25 @@ type Comparison struct {
 // ratio of geometric means, and are a family of their own. The result has the
 // order of the pairs. Its errors are those of Simultaneous, and ErrMargin.
 func Compare(pairs []Pair, o Options) ([]Comparison, error) {
-	differences := make([][]float64, len(pairs))
+	family := make([]Contrast, len(pairs))
 	for k, p := range pairs {
 		d, err := p.differences()
 		if err != nil {
 			return nil, fmt.Errorf("compare %s: %w", p.Name, err)
 		}
-		differences[k] = d
+		family[k] = Contrast{Name: p.Name, D: d, Margin: p.Margin, NoNull: p.NoNull}
 	}
-	intervals, mult, err := Simultaneous(differences, o.Level, o.Seed)
+	comparisons, err := describeAll(family, o)
 	if err != nil {
-		return nil, fmt.Errorf("compare: %w", err)
+		return nil, err
 	}
-	comparisons := make([]Comparison, len(pairs))
 	for k, p := range pairs {
-		comparisons[k] = describe(p, differences[k], intervals[k], mult)
+		comparisons[k].Baseline, comparisons[k].Treatment = mean(p.A), mean(p.B)
 	}
 	if err := addRatios(comparisons, pairs, o); err != nil {
 		return nil, err
 	}
-	for k, p := range pairs {
-		comparisons[k].judge(o.Screening, o.NoNull || p.NoNull)
-	}
+	judgeAll(comparisons, family, o)
 	return comparisons, nil
 }
 
@@ -116,12 +113,19 @@ func Differences(a, b []float64) ([]float64, error) {
 		d[i] = b[i] - a[i]
 		size = max(size, math.Abs(a[i]), math.Abs(b[i]))
 	}
-	if spread(d) <= sameWithin*size {
-		for i := range d {
-			d[i] = d[0]
-		}
-	}
+	evenOut(d, size)
 	return d, nil
+}
+
+// evenOut makes values the same that differ by no more than the rounding of
+// numbers of that size.
+func evenOut(d []float64, size float64) {
+	if !(spread(d) <= sameWithin*size) { // also of NaN
+		return
+	}
+	for i := range d {
+		d[i] = d[0]
+	}
 }
 
 func (p Pair) differences() ([]float64, error) {
@@ -138,12 +142,9 @@ func checkMargin(margin float64) error {
 	return fmt.Errorf("margin %g: %w", margin, ErrMargin)
 }
 
-func describe(p Pair, d []float64, i Interval, mult Multiplicity) Comparison {
-	c := Comparison{
-		Name: p.Name, Blocks: len(d), Margin: p.Margin,
-		Baseline: mean(p.A), Treatment: mean(p.B),
-		Difference: i, Multiplicity: mult,
-	}
+func describe(of Contrast, i Interval, mult Multiplicity) Comparison {
+	d := of.D
+	c := Comparison{Name: of.Name, Blocks: len(d), Margin: of.Margin, Difference: i, Multiplicity: mult}
 	c.Skew, c.MaxAbsZ = Shape(d)
 	m, err := momentsOf(d)
 	if err == nil {
