@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +27,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child: "burn N" uses N ms of CPU time, "hold N" holds N MiB more; the answer
+// child: "burn N" uses N ms of CPU time, "threads N" does so on threads that
+// are started for it and end, "hold N" holds N MiB more; the answer
 // is the CPU clock of the child as it sees it itself.
 func child(in io.Reader, out io.Writer) {
 	var held [][]byte
@@ -36,6 +38,8 @@ func child(in io.Reader, out io.Writer) {
 		switch verb {
 		case "burn":
 			burn(time.Duration(n) * time.Millisecond)
+		case "threads":
+			burnOnNewThreads(time.Duration(n) * time.Millisecond)
 		case "hold":
 			held = append(held, touched(n<<20))
 		}
@@ -47,6 +51,24 @@ func child(in io.Reader, out io.Writer) {
 func burn(d time.Duration) {
 	for end := ownClock() + d; ownClock() < end; {
 	}
+}
+
+// newThreads is more threads than an idle Go program has.
+const newThreads = 16
+
+// burnOnNewThreads burns d in all on threads that live at once and then end.
+func burnOnNewThreads(d time.Duration) {
+	var ready, done sync.WaitGroup
+	ready.Add(newThreads)
+	for range newThreads {
+		done.Go(func() {
+			runtime.LockOSThread() // never unlocked: the thread ends with it
+			ready.Done()
+			ready.Wait()
+			burnThread(d / newThreads)
+		})
+	}
+	done.Wait()
 }
 
 // touched returns memory of which every page has been written.
