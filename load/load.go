@@ -154,6 +154,11 @@ type Stats struct {
 	Margin    time.Duration `json:"margin"`    // how long before an intended time the engine wakes
 	Opened    int           `json:"opened"`    // connections opened during the phase
 	Saturated bool          `json:"saturated"` // a request had to queue at the cap of connections
+	// Bytes of requests written and of responses read, heads and bodies; and
+	// how many threads offered the load. 0: the generator does not say.
+	BytesSent     int64 `json:"bytes_sent,omitempty"`
+	BytesReceived int64 `json:"bytes_received,omitempty"`
+	Threads       int   `json:"threads,omitempty"`
 	// Of a closed load: whole responses per second, whatever their class. With
 	// a Duration only those count that came within it.
 	Throughput float64 `json:"throughput,omitempty"`

@@ -118,6 +118,7 @@ func (w *worker) start(p *pool, slot, arrival int32) {
 	} else {
 		n, errno = writeBothNow(c.fd, request, body)
 	}
+	w.sent += int64(n)
 	switch {
 	case n == len(request)+len(body):
 	case errno == 0 || errno == unix.EAGAIN || errno == unix.EINTR:
@@ -211,6 +212,7 @@ func (w *worker) writeRest(slot int32) bool {
 		w.read(slot)
 		return false
 	}
+	w.sent += int64(n)
 	if c.rest = c.rest[n:]; len(c.rest) == 0 {
 		c.rest, c.body = c.body, nil
 	}
@@ -271,6 +273,7 @@ func (w *worker) take(slot int32, b []byte) bool {
 		s.FirstByte = now
 	}
 	used, err := c.response.feed(b)
+	w.received += int64(used)
 	if err != nil {
 		arrival, p := c.arrival, &w.pools[c.pool]
 		s.Status = c.response.status

@@ -238,7 +238,10 @@ func (e *engine) run(l load.Load) ([]load.Sample, load.Stats, error) {
 		stats.Opened += w.opened
 		stats.Saturated = stats.Saturated || w.saturated
 		w.opened = 0
+		stats.BytesSent += w.sent
+		stats.BytesReceived += w.received
 	}
+	stats.Threads = len(e.workers)
 	var samples []load.Sample
 	if l.Closed {
 		samples = e.gather()
@@ -272,6 +275,7 @@ func (e *engine) prepare(l load.Load) (load.Stats, error) {
 	for _, w := range e.workers {
 		w.timeout = timeout
 		w.next, w.oldest, w.outstanding, w.saturated = 0, 0, 0, false
+		w.sent, w.received = 0, 0
 		memory += 2 * cap(w.samples) * 64 // merged once more at the end
 	}
 	debug.SetMemoryLimit(int64(memory))

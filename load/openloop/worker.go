@@ -42,6 +42,8 @@ type worker struct {
 	outstanding int
 	saturated   bool
 	opened      int
+	sent        int64 // bytes of requests
+	received    int64 // bytes of responses
 	lastError   error // of the last connection that could not be opened
 }
 
