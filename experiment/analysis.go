@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/taremesh/tare/load"
 	"github.com/taremesh/tare/stat"
 	"github.com/taremesh/tare/study"
 )
@@ -55,21 +54,14 @@ type Treatment struct {
 	Usage    []Usage // medians over blocks, per role
 	// UsagePerBlock is what the processes of a role used, block by block.
 	UsagePerBlock map[string][]Usage
-	// Enforced counts the outcomes of the enforcement phases; nil without one.
-	Enforced []OutcomeClass
+	// Outcomes are those of the latency phases, then of the enforcement phases.
+	Outcomes []Outcomes
 	Refused  int    // requests refused where overhead is measured
 	Wrong    string // the first thing that a judge found
 	Callers  int    // buckets touched in one block, at most
 	// Witness is the thread CPU time, in µs per request, that planted work took
 	// by the service's own count, median over blocks; 0 without planted work.
 	Witness float64
-}
-
-// OutcomeClass is the requests of an enforcement phase with one outcome.
-type OutcomeClass struct {
-	Class load.Class
-	Count int
-	P50   float64 // µs, over these requests
 }
 
 // Comparison is one treatment against its baseline by one endpoint.
@@ -165,7 +157,8 @@ func treatment(s *sheet, i int) Treatment {
 		for _, u := range f.usage {
 			usage[u.Role] = append(usage[u.Role], u)
 		}
-		t.addOutcomes(b, i)
+		t.Refused += s.readings[k][i].refused
+		t.addJudged(b)
 	}
 	t.Blocks = len(blocks)
 	for e, vs := range t.PerBlock {
@@ -184,7 +177,7 @@ func treatment(s *sheet, i int) Treatment {
 	if len(witness) > 0 {
 		t.Witness = median(witness)
 	}
-	t.finishOutcomes(blocks)
+	t.Outcomes = outcomesOf(s, i, t.Stood)
 	return t
 }
 
@@ -212,20 +205,10 @@ func medianUsage(us []Usage) Usage {
 	}
 }
 
-// addOutcomes counts refusals where overhead is measured, and what the judge said.
-func (t *Treatment) addOutcomes(b *Block, i int) {
-	for k, ph := range b.Phases {
-		if ph.Phase.Kind == study.Enforce {
-			continue
-		}
-		for _, s := range b.Samples[k] {
-			if int(s.Target) == i && s.Class == load.Limited {
-				t.Refused++
-			}
-		}
-	}
+// addJudged keeps what the judge said of a block.
+func (t *Treatment) addJudged(b *Block) {
 	for _, j := range b.Judged {
-		if j.Treatment != i {
+		if j.Treatment != t.Index {
 			continue
 		}
 		t.Callers = max(t.Callers, j.Callers)
@@ -233,31 +216,6 @@ func (t *Treatment) addOutcomes(b *Block, i int) {
 			t.Wrong = fmt.Sprintf("block %d: %s", b.Index, j.Wrong)
 		}
 	}
-}
-
-func (t *Treatment) finishOutcomes(blocks []*Block) {
-	times := map[load.Class][]float64{}
-	count := map[load.Class]int{}
-	for _, b := range blocks {
-		_, samples := b.phaseOf(study.Enforce)
-		for _, s := range samples {
-			if int(s.Target) != t.Index {
-				continue
-			}
-			count[s.Class]++
-			if s.LastByte >= 0 {
-				times[s.Class] = append(times[s.Class], micros(s.Response()))
-			}
-		}
-	}
-	for c, n := range count {
-		o := OutcomeClass{Class: c, Count: n}
-		if len(times[c]) > 0 {
-			o.P50 = median(times[c])
-		}
-		t.Enforced = append(t.Enforced, o)
-	}
-	slices.SortFunc(t.Enforced, func(a, b OutcomeClass) int { return int(a.Class) - int(b.Class) })
 }
 
 func apparatusLoad(blocks []*Block) Load {

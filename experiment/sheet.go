@@ -12,26 +12,35 @@ type sheet struct {
 	blocks []*Block
 	of     []map[int]figures // by block: those that stood
 	hidden Endpoint          // may not be given; empty: none
+	// readings are what else the raw samples say, in the same order.
+	readings []map[int]*reading
 }
 
-// cache keeps the figures of finished blocks, which never change.
-type cache map[attempt]map[int]figures
+// cache keeps what was made of the samples of finished blocks, which never change.
+type cache map[attempt]made
 
 type attempt struct{ index, attempt int }
+
+// made is one block's, by treatment.
+type made struct {
+	figures  map[int]figures
+	readings map[int]*reading
+}
 
 func newSheet(p *study.Plan, blocks []*Block, known cache) *sheet {
 	s := &sheet{plan: p, blocks: blocks}
 	for _, b := range blocks {
 		key := attempt{b.Index, b.Attempt}
-		fs, ok := known[key]
+		one, ok := known[key]
 		if !ok {
-			fs = map[int]figures{}
-			for _, i := range p.Arms(b.Index) {
-				fs[i] = figuresOf(b, i)
+			arms := p.Arms(b.Index)
+			one = made{figures: map[int]figures{}, readings: readingsOf(b, arms)}
+			for _, i := range arms {
+				one.figures[i] = figuresOf(b, i)
 			}
-			known[key] = fs
+			known[key] = one
 		}
-		s.of = append(s.of, fs)
+		s.of, s.readings = append(s.of, one.figures), append(s.readings, one.readings)
 	}
 	return s
 }

@@ -305,8 +305,13 @@ func treatment(s *study.Study, an *experiment.Analysis, i int) Treatment {
 	if len(t.Usage) > 0 {
 		out.PrivateMB = &private
 	}
-	for _, o := range t.Enforced {
-		out.Enforcement = append(out.Enforcement, Outcome{o.Class.String(), o.Count, o.P50})
+	for _, o := range t.Outcomes {
+		out.Outcomes = append(out.Outcomes, outcomes(o))
+		for _, c := range o.Classes {
+			if o.Kind == study.Enforce {
+				out.Enforcement = append(out.Enforcement, Outcome{c.Class.String(), c.Count, c.Median})
+			}
+		}
 	}
 	return out
 }

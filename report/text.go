@@ -26,7 +26,7 @@ func (r *Report) Text(w io.Writer) error {
 	t.costRatios(r)
 	t.treatments(r)
 	t.controls(r)
-	t.enforcement(r)
+	t.outcomes(r)
 	t.apparatus(r)
 	t.list("WARNINGS", r.Warnings)
 	_, err := io.WriteString(w, t.String())
@@ -192,26 +192,6 @@ func disagreement(in Interference) string {
 		word = "TREATMENTS INTERFERE beyond"
 	}
 	return fmt.Sprintf("; disagreement %s to %s, %s ±%s; a part of it is rate", signed(d.Low), signed(d.High), word, plain(in.Margin))
-}
-
-func (t *printer) enforcement(r *Report) {
-	rows := [][]string{{"ENFORCEMENT", "outcome", ">requests", ">p50 µs", ">buckets touched", "judge"}}
-	for _, x := range r.Treatments {
-		for i, o := range x.Enforcement {
-			name, buckets, judge := "", "", ""
-			if i == 0 {
-				name, buckets, judge = x.Name, fmt.Sprint(x.BucketsTouched), "every decision right"
-				if x.JudgeFound != nil {
-					judge = "WRONG: " + *x.JudgeFound
-				}
-			}
-			rows = append(rows, []string{name, o.Class, fmt.Sprint(o.Count), plain(o.P50), buckets, judge})
-		}
-	}
-	if len(rows) > 1 {
-		t.table(rows)
-		t.line("")
-	}
 }
 
 func (t *printer) apparatus(r *Report) {
