@@ -83,4 +83,11 @@ type Stats struct {
 	Served  int64 `json:"served"`  // requests answered by the service's own handler
 	Worked  int64 `json:"worked"`  // of these, with planted work
 	WorkCPU int64 `json:"work_ns"` // thread CPU time of the planted work, ns
+	// Received is the bytes of the bodies of requests.
+	Received int64 `json:"received,omitempty"`
+}
+
+// Plus adds another process's count.
+func (s Stats) Plus(o Stats) Stats {
+	return Stats{Served: s.Served + o.Served, Worked: s.Worked + o.Worked, WorkCPU: s.WorkCPU + o.WorkCPU, Received: s.Received + o.Received}
 }

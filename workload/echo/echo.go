@@ -1,7 +1,8 @@
 // Package echo is the smallest service, with busy work as a parameter: it is
 // there for calibration, where the truth is known because it was planted.
 //
-// Every request, whatever its path, is answered with a fixed body. With the
+// Every request, whatever its path and its body (which is read to its end and
+// counted), is answered with a fixed body. With the
 // parameter work, the handler first keeps its OS thread busy until the thread's
 // own CPU clock has advanced by that much, so that being preempted does not
 // shorten the work, and adds the CPU time to its Stats as a witness
@@ -94,6 +95,7 @@ type echo struct {
 	read        time.Duration // what one reading of the thread clock costs
 
 	served, worked, workCPU atomic.Int64
+	intake                  workload.Intake
 }
 
 func newEcho(p params) *echo {
@@ -111,17 +113,20 @@ func newEcho(p params) *echo {
 
 func (e *echo) handler() http.Handler {
 	if e.work > 0 {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e.labour()
-			e.answer(w)
+			e.answer(w, r)
 		})
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { e.answer(w) })
+	return http.HandlerFunc(e.answer)
 }
 
-// answer counts before it writes, so that whoever has seen an answer finds it
-// counted.
-func (e *echo) answer(w http.ResponseWriter) {
+// answer reads the request to its end and counts before it writes, so that
+// whoever has seen an answer finds it counted.
+func (e *echo) answer(w http.ResponseWriter, r *http.Request) {
+	if err := e.intake.Take(r); err != nil {
+		return // the client is gone
+	}
 	e.served.Add(1)
 	h := w.Header()
 	h["Content-Type"], h["Content-Length"] = e.contentType, e.length
@@ -163,5 +168,5 @@ func readCost() time.Duration {
 }
 
 func (e *echo) stats() workload.Stats {
-	return workload.Stats{Served: e.served.Load(), Worked: e.worked.Load(), WorkCPU: e.workCPU.Load()}
+	return workload.Stats{Served: e.served.Load(), Worked: e.worked.Load(), WorkCPU: e.workCPU.Load(), Received: e.intake.Received()}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"strings"
 	"sync"
@@ -89,6 +90,39 @@ func TestPlainAnswersAndCounts(t *testing.T) {
 	}
 	if got, want := stats(t, url), (workload.Stats{Served: requests}); got != want {
 		t.Errorf("stats %+v, want %+v", got, want)
+	}
+}
+
+// A body is read to its end, counted, and leaves its connection of use, also
+// one that net/http would not read by itself.
+func TestBodiesAreReadAndCounted(t *testing.T) {
+	for _, given := range []string{`{}`, `{"work": "1us"}`} {
+		url := start(t, config(t, given))
+		want := int64(0)
+		var from string
+		for _, size := range []int{1, 5000, 1 << 20} {
+			want += int64(size)
+			var reused bool
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+				reused, from = from == "" || i.Conn.LocalAddr().String() == from, i.Conn.LocalAddr().String()
+			}})
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(strings.Repeat(".", size)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK || !reused {
+				t.Errorf("%d bytes: %s, on the same connection: %t", size, resp.Status, reused)
+			}
+		}
+		if got := stats(t, url); got.Received != want || got.Served != 3 {
+			t.Errorf("%s: stats %+v, want %d bytes received of 3 requests", given, got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ var statuses = []struct {
 
 // route is what answers a path, for one method.
 type route struct {
-	method  string
+	methods []string
 	handler http.Handler
 }
 
@@ -47,9 +48,10 @@ func (routes router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, "there is no such path")
 		return
 	}
-	if r.Method != to.method {
-		w.Header().Set("Allow", to.method)
-		writeError(w, http.StatusMethodNotAllowed, "this path takes "+to.method+" only")
+	if !slices.Contains(to.methods, r.Method) {
+		allowed := strings.Join(to.methods, ", ")
+		w.Header().Set("Allow", allowed)
+		writeError(w, http.StatusMethodNotAllowed, "this path takes "+allowed+" only")
 		return
 	}
 	to.handler.ServeHTTP(w, r)
@@ -61,11 +63,11 @@ func newPullAPI(v *verifier, size workload.Size, middlewares []workload.Middlewa
 	if err != nil {
 		return nil, nil, err
 	}
-	p := newPuller(size)
+	p, get := newPuller(size), []string{http.MethodGet}
 	return router{
-		"/pull":                  {http.MethodGet, authenticated(v, workload.Wrap(p, middlewares))},
-		"/subscriptions":         {http.MethodGet, answer(listSubscriptions)},
-		"/.well-known/jwks.json": {http.MethodGet, answer(func(http.ResponseWriter, *http.Request) (any, error) { return json.RawMessage(jwks), nil })},
+		"/pull":                  {[]string{http.MethodGet, http.MethodPost}, authenticated(v, workload.Wrap(p, middlewares))},
+		"/subscriptions":         {get, answer(listSubscriptions)},
+		"/.well-known/jwks.json": {get, answer(func(http.ResponseWriter, *http.Request) (any, error) { return json.RawMessage(jwks), nil })},
 	}, p, nil
 }
 
@@ -81,9 +83,10 @@ type desk struct {
 
 // addTo adds the paths for accounts to those for pulls.
 func (d *desk) addTo(routes router, v *verifier) {
-	routes["/signup"] = route{http.MethodPost, answer(d.signUp)}
-	routes["/login"] = route{http.MethodPost, answer(d.logIn)}
-	routes["/upgrade"] = route{http.MethodPost, authenticated(v, answer(d.upgrade))}
+	post := []string{http.MethodPost}
+	routes["/signup"] = route{post, answer(d.signUp)}
+	routes["/login"] = route{post, answer(d.logIn)}
+	routes["/upgrade"] = route{post, authenticated(v, answer(d.upgrade))}
 }
 
 // account is the answer to a sign-up.

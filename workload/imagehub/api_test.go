@@ -183,7 +183,7 @@ func TestJourney(t *testing.T) {
 	if second.Subscription != "Team" || second.Token == first.Token {
 		t.Errorf("upgraded: %+v", second)
 	}
-	if r := h.do("GET", "/pull?image=alpine", second.Token, ""); r.status != 200 {
+	if r := h.do("POST", "/pull?image=alpine", second.Token, "any body"); r.status != 200 {
 		t.Errorf("pull with the new token: %d %s", r.status, r.body)
 	}
 	if got := h.logIn("ann").Subscription; got != "Team" {
@@ -193,8 +193,8 @@ func TestJourney(t *testing.T) {
 	if d := cmp.Diff(want, who.callers); d != "" {
 		t.Errorf("the functions saw other callers: %s", d)
 	}
-	if s := h.stats(); s.Served != 2 {
-		t.Errorf("served %d, want 2", s.Served)
+	if s := h.stats(); s.Served != 2 || s.Received != int64(len("any body")) {
+		t.Errorf("served %d and received %d bytes, want 2 and a body", s.Served, s.Received)
 	}
 	h.do("POST", "/upgrade", second.Token, `{"subscription":"Team"}`).wrong(t, 409, "not higher")
 	h.do("POST", "/upgrade", second.Token, `{"subscription":"Personal"}`).wrong(t, 409, "not higher")
@@ -260,7 +260,7 @@ func TestBadRequests(t *testing.T) {
 		{"unknown path", "GET", "/nowhere", "", "", 404, "no such path"},
 		{"path in another spelling", "GET", "/%70ull?image=a", token, "", 404, "no such path"},
 		{"path not clean", "GET", "//pull?image=a", token, "", 404, "no such path"},
-		{"method", "POST", "/pull?image=a", token, "", 405, "GET"},
+		{"method", "PUT", "/pull?image=a", token, "", 405, "GET, POST"},
 		{"method of signup", "GET", "/signup", "", "", 405, "POST"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

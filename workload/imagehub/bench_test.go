@@ -66,7 +66,7 @@ func serveUnverified(ctx context.Context, cfg workload.Config) error {
 	}
 	v := newVerifier(key, time.Now)
 	p := newPuller(c.Response)
-	routes := router{"/pull": {http.MethodGet, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	routes := router{"/pull": {[]string{http.MethodGet}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := bearer(r.Header["Authorization"])
 		if err != nil {
 			refuse(w, err)

@@ -22,6 +22,7 @@
 //	POST /signup         {username, password, subscription}  201 {username, subscription}
 //	POST /login          {username, password}                200 {token, expires, subscription}
 //	GET  /pull?image=…   Bearer token                        200 the image
+//	POST /pull?image=…   Bearer token, any body              200 the image; the body is read and thrown away
 //	POST /upgrade        {subscription}, Bearer token        200 {token, expires, subscription}
 //	GET  /subscriptions                                      200 [{name, pulls_per_minute}]
 //	GET  /.well-known/jwks.json                              200 the public key

@@ -14,9 +14,12 @@ import (
 	"github.com/taremesh/tare/workload"
 )
 
-// puller answers GET /pull for a caller who is known.
+// puller answers GET /pull for a caller who is known. POST /pull is the same
+// with a body, which is read and thrown away: for studies of the size of
+// requests.
 type puller struct {
 	served atomic.Int64
+	intake workload.Intake
 
 	body []byte
 	// Header values are made once; a slice without spare capacity is copied by
@@ -47,6 +50,9 @@ func (p *puller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
+	}
+	if err := p.intake.Take(r); err != nil {
+		return // the client is gone
 	}
 	p.served.Add(1)
 	h := w.Header()

@@ -81,4 +81,6 @@ func (o Options) key() (*signingKey, error) {
 	return loadKey(o.KeyFile)
 }
 
-func (p *puller) stats() workload.Stats { return workload.Stats{Served: p.served.Load()} }
+func (p *puller) stats() workload.Stats {
+	return workload.Stats{Served: p.served.Load(), Received: p.intake.Received()}
+}
