@@ -154,6 +154,9 @@ func (r *runner) fresh(ctx context.Context, f planFlags, given *study.Study) err
 		if e.Planes, err = a.Programs(ctx); err != nil {
 			return err
 		}
+		if e.Components, err = a.Components(); err != nil {
+			return err
+		}
 		r.spent = time.Since(began)
 		st, err := catalog.OpenStore(ctx, dir)
 		if err != nil {

@@ -34,6 +34,7 @@ type stage struct {
 	block    Block
 	report   func(study.Kind)
 	settle   time.Duration
+	counter  func(pid int) (c counter, userOnly bool, err error) // of instructions
 }
 
 // carryOut brings everything up, runs the phases, judges, and takes it all
@@ -41,6 +42,9 @@ type stage struct {
 // stood is in Block.Void.
 func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, heaviest int, report func(study.Kind)) (b Block, err error) {
 	s := &stage{Apparatus: a, plan: plan, arms: a.Plan.Arms(plan.Index), heaviest: heaviest, report: report, settle: cmp.Or(r.Settle, defaultSettle)}
+	if s.counter = r.counter; s.counter == nil {
+		s.counter = countInstructions
+	}
 	s.block = Block{Index: plan.Index, Started: time.Now().UTC()}
 	defer func() { b.Took = time.Since(b.Started) }()
 	order := make([]int, len(plan.Start))
@@ -94,6 +98,10 @@ func (s *stage) offer(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.session.Close()) }()
 	s.ps = processes(s.up, s.arms, s.session)
+	if err := s.count(); err != nil {
+		return fmt.Errorf("count the instructions of block %d: %w", s.plan.Index, err)
+	}
+	defer func() { err = errors.Join(err, s.uncount(nil)) }()
 	err = s.run(ctx)
 	if _, gone := measure.CPU(s.session.PID()); err != nil && ctx.Err() == nil && errors.Is(gone, os.ErrProcessDone) {
 		s.block.Void = err.Error() // the generator is a process of the block like the others
@@ -175,6 +183,11 @@ func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 	rec.Wall, rec.Host = to.at.Sub(from.at), to.host.Sub(from.host)
 	if rec.Parts, err = parts(s.ps, from, to); err != nil {
 		return err
+	}
+	if to.notCounted != nil {
+		if err := s.uncount(to.notCounted); err != nil {
+			return err
+		}
 	}
 	s.block.Phases = append(s.block.Phases, rec)
 	s.block.Samples = append(s.block.Samples, samples)

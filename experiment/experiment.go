@@ -41,6 +41,9 @@ type Experiment struct {
 	Command     []string            `json:"command"`
 	// Planes is what the proxies are, by data plane; none when the study has none.
 	Planes []dataplane.Program `json:"planes,omitempty"`
+	// Components are all other parts: what offered the load, what was loaded,
+	// what ran in the proxies. None in records of before they were kept.
+	Components []Component `json:"components,omitempty"`
 }
 
 // UnmarshalJSON also reads records of the time when a study had one data plane.
@@ -87,6 +90,8 @@ type Block struct {
 	Judged   []Judgement `json:"judged,omitempty"`
 	Work     []WorkStats `json:"work,omitempty"`
 	Warnings []string    `json:"warnings,omitempty"`
+	// Counting says how the instructions were counted.
+	Counting Counting `json:"counting,omitzero"`
 	// Samples are the raw samples, one slice per phase.
 	Samples [][]load.Sample `json:"-"`
 }
@@ -109,6 +114,8 @@ type Part struct {
 	CPU       time.Duration  `json:"cpu"`
 	Wait      time.Duration  `json:"wait"` // runnable, but not running
 	Memory    measure.Memory `json:"memory"`
+	// Instructions are those retired; nil where they were not counted.
+	Instructions *uint64 `json:"instructions,omitempty"`
 }
 
 // The treatments of parts that belong to the apparatus.

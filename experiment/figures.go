@@ -152,11 +152,13 @@ func (f *figures) addClosed(b *Block, i int) {
 type Usage struct {
 	Role       string  `json:"role"`
 	PerRequest float64 `json:"cpu_us_per_request"` // idle use subtracted
-	IdleCores  float64 `json:"idle_cores"`         // CPU time per time without load
-	WaitShare  float64 `json:"wait_share"`         // of the time: runnable, but without a core
-	PrivateMB  float64 `json:"private_mb"`         // MB: 10⁶ bytes
-	RSSMB      float64 `json:"rss_mb"`
-	SharedMB   float64 `json:"shared_mb"`
+	// Instructions per request, idle use subtracted; nil where they were not counted.
+	Instructions *float64 `json:"instructions_per_request,omitempty"`
+	IdleCores    float64  `json:"idle_cores"` // CPU time per time without load
+	WaitShare    float64  `json:"wait_share"` // of the time: runnable, but without a core
+	PrivateMB    float64  `json:"private_mb"` // MB: 10⁶ bytes
+	RSSMB        float64  `json:"rss_mb"`
+	SharedMB     float64  `json:"shared_mb"`
 }
 
 // usageOf lists the usage of treatment i's processes; none without requests.
@@ -183,6 +185,7 @@ func usageOf(b *Block, i int) []Usage {
 		for _, q := range resting {
 			if q.Role == p.Role {
 				u.IdleCores = q.CPU.Seconds() / idle.Wall.Seconds()
+				u.Instructions = perRequest(p.Instructions, q.Instructions, busy.Wall.Seconds()/idle.Wall.Seconds(), requests)
 			}
 		}
 		u.PerRequest = (micros(p.CPU) - u.IdleCores*micros(busy.Wall)) / float64(requests)
@@ -190,6 +193,15 @@ func usageOf(b *Block, i int) []Usage {
 		us = append(us, u)
 	}
 	return us
+}
+
+// perRequest is (busy − idle over the same time) ÷ requests; nil without both.
+func perRequest(busy, idle *uint64, times float64, requests int) *float64 {
+	if busy == nil || idle == nil {
+		return nil
+	}
+	n := (float64(*busy) - float64(*idle)*times) / float64(requests)
+	return &n
 }
 
 // byRole adds up the parts of treatment i that have the same role: on a mesh
@@ -208,11 +220,21 @@ func byRole(parts []Part, i int) []Part {
 		s := &sums[k]
 		s.CPU += p.CPU
 		s.Wait += p.Wait
+		s.Instructions = both(s.Instructions, p.Instructions)
 		s.Memory.RSS += p.Memory.RSS
 		s.Memory.Private += p.Memory.Private
 		s.Memory.Shared += p.Memory.Shared
 	}
 	return sums
+}
+
+// both is the sum of two counts; nil where one is.
+func both(a, b *uint64) *uint64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	n := *a + *b
+	return &n
 }
 
 // strain is what befell a block, for the void rule.

@@ -24,6 +24,8 @@ type Runner struct {
 	Notes []string
 	// Settle is the pause before a window, once the others are stopped; 0: 200 ms.
 	Settle time.Duration
+
+	counter func(pid int) (c counter, userOnly bool, err error) // of instructions; nil: the kernel's
 }
 
 // Event is one step of a run.

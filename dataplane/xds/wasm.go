@@ -1,6 +1,8 @@
 package xds
 
 import (
+	"fmt"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	wasmfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
 	wasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/wasm/v3"
@@ -34,4 +36,17 @@ func WasmFilter(name string, module, config []byte) (dataplane.Filter, error) {
 		}},
 	}})
 	return dataplane.Filter{Name: "envoy.filters.http.wasm." + name, Config: m}, err
+}
+
+// WasmModule returns the module of a filter that WasmFilter made, with the
+// name that it was given; nil for a filter of another kind.
+func WasmModule(f dataplane.Filter) (name string, module []byte, err error) {
+	m := &wasmfilterv3.Wasm{}
+	if f.Config == nil || !f.Config.MessageIs(m) {
+		return "", nil, nil
+	}
+	if err := f.Config.UnmarshalTo(m); err != nil {
+		return "", nil, fmt.Errorf("read the module of filter %s: %w", f.Name, err)
+	}
+	return m.GetConfig().GetName(), m.GetConfig().GetVmConfig().GetCode().GetLocal().GetInlineBytes(), nil
 }
