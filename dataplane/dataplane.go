@@ -7,6 +7,7 @@ package dataplane
 
 import (
 	"context"
+	"os"
 
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -68,6 +69,9 @@ type Program struct {
 type Options struct {
 	Name    string // unique among the running ones; the xDS node id
 	Workers int    // threads that carry requests; 0 means 1
+	Cores   int    // that it may run on, of the allowed ones; 0: all
+	// Files are inherited as the descriptors 3, 4, …; the caller's stay open.
+	Files []*os.File
 }
 
 // Instance is one running proxy.

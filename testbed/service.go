@@ -33,7 +33,7 @@ func StartService(ctx context.Context, l *process.Launcher, t Topology) (*Servic
 	if err != nil {
 		return nil, fmt.Errorf("write the configuration of the service of %s: %w", t.Name, err)
 	}
-	p, err := l.Start(process.Command{Name: "the service of " + t.Name, Args: t.Workload.Command, Input: text})
+	p, err := l.Start(process.Command{Name: "the service of " + t.Name, Args: t.Workload.Command, Input: text, Cores: t.Cores})
 	if err != nil {
 		return nil, err
 	}

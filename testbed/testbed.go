@@ -22,6 +22,12 @@ type Topology struct {
 	// The testbed fills in where it listens and the endpoint of ServiceCluster.
 	Proxy   *dataplane.Proxy
 	Workers int // of the proxy; 0 means 1
+	// Cores is how many of the allowed cores each of its processes may run on,
+	// the lowest ones; 0: all.
+	Cores int
+	// Replicas is how many processes the service is, all in ServiceCluster; 0
+	// means 1. More need a proxy, which balances over them.
+	Replicas int
 	// Probe is a request that must be served before the topology counts as up.
 	Probe Request
 }

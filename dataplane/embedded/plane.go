@@ -51,7 +51,7 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 	child, err := p.launcher.Start(process.Command{
 		Name:  "proxy " + o.Name,
 		Args:  Args(p.server.Addr(), o.Name, max(o.Workers, 1)),
-		Input: []byte{},
+		Input: []byte{}, Cores: o.Cores, Files: o.Files,
 	})
 	if err != nil {
 		return nil, err

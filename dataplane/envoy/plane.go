@@ -62,7 +62,7 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 			"--disable-hot-restart", "--drain-time-s", "1", "--drain-strategy", "immediate",
 			"--log-level", "error",
 		},
-		Input: []byte{},
+		Input: []byte{}, Cores: o.Cores, Files: o.Files,
 	})
 	if err != nil {
 		return nil, err

@@ -3,7 +3,8 @@
 // Every child gets PR_SET_PDEATHSIG = SIGKILL, set from one OS thread that is
 // locked for as long as the Launcher lives: the signal is tied to the thread
 // that forked (golang/go#27505), and SIGKILL ends stopped processes too. A
-// child says that it is ready by its first line on standard output.
+// child says that it is ready by its first line on standard output. The cores
+// that it may run on are chosen by that thread too, before it forks.
 package process
 
 import (
@@ -72,6 +73,9 @@ type Command struct {
 	Input []byte
 	// Files are inherited as the descriptors 3, 4, …; the caller's stay open.
 	Files []*os.File
+	// Cores is how many of the allowed cores the child may run on, the lowest
+	// ones; 0: all.
+	Cores int
 }
 
 // Process is a started child.
@@ -118,7 +122,7 @@ func (l *Launcher) Start(c Command) (*Process, error) {
 	}
 	p.Stdout = bufio.NewReaderSize(out, 1<<16)
 	started := make(chan error, 1)
-	fork := func() { started <- p.cmd.Start() }
+	fork := func() { started <- onCores(c.Cores, p.cmd.Start) }
 	select {
 	case l.start <- fork:
 		err = <-started

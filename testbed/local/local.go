@@ -1,5 +1,6 @@
 // Package local is the testbed on this machine: every treatment gets a service
-// process and, on the mesh, a proxy process of its own, on loopback.
+// process (as many as it has replicas) and, on the mesh, a proxy process of its
+// own, on loopback.
 //
 // All are children of tare and die with it (see internal/process). Nothing is
 // written to disk. It knows no workload and no data plane by name: both come
@@ -96,21 +97,30 @@ func firstCause(errs []error) error {
 
 // stand is what stands for one treatment.
 type stand struct {
-	service *testbed.Service
-	proxy   dataplane.Instance
-	addr    string // where requests go
+	services []*testbed.Service // the replicas
+	proxy    dataplane.Instance
+	addr     string // where requests go
 }
 
 func (b *Testbed) start(ctx context.Context, t testbed.Topology, s *setup, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, upTimeout)
 	defer cancel()
 	st := &s.stands[i]
-	var err error
-	if st.service, err = testbed.StartService(ctx, b.launcher, t); err != nil {
-		return err
+	replicas := max(t.Replicas, 1)
+	if replicas > 1 && t.Proxy == nil {
+		return fmt.Errorf("start %s: nothing balances over its %d services without a proxy", t.Name, replicas)
 	}
-	s.Add(i, testbed.ServiceRole, st.service)
-	st.addr = st.service.Addr
+	for range replicas {
+		service, err := testbed.StartService(ctx, b.launcher, t)
+		if service != nil {
+			st.services = append(st.services, service)
+		}
+		if err != nil {
+			return err
+		}
+		s.Add(i, testbed.ServiceRole, service)
+	}
+	st.addr = st.services[0].Addr
 	if t.Proxy != nil {
 		if err := b.startProxy(ctx, t, st); err != nil {
 			return err
@@ -127,11 +137,15 @@ func (b *Testbed) startProxy(ctx context.Context, t testbed.Topology, st *stand)
 	if err != nil {
 		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
 	}
-	if st.proxy, err = plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("%s-%d", t.Name, b.started.Add(1)), Workers: max(t.Workers, 1)}); err != nil {
+	if st.proxy, err = plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("%s-%d", t.Name, b.started.Add(1)), Workers: max(t.Workers, 1), Cores: t.Cores}); err != nil {
 		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
 	}
 	p := *t.Proxy
-	p.Clusters = []dataplane.Cluster{{Name: testbed.ServiceCluster, Endpoints: []string{st.service.Addr}}}
+	replicas := dataplane.Cluster{Name: testbed.ServiceCluster}
+	for _, service := range st.services {
+		replicas.Endpoints = append(replicas.Endpoints, service.Addr)
+	}
+	p.Clusters = []dataplane.Cluster{replicas}
 	for range listenTries {
 		if p.Listen, err = b.freeAddr(); err != nil {
 			return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
@@ -170,8 +184,17 @@ type setup struct {
 
 func (s *setup) Addr(i int) string { return s.stands[i].addr }
 
+// Stats is the sum over the replicas.
 func (s *setup) Stats(ctx context.Context, i int) (workload.Stats, error) {
-	return s.stands[i].service.Stats(ctx)
+	var sum workload.Stats
+	for _, service := range s.stands[i].services {
+		one, err := service.Stats(ctx)
+		if err != nil {
+			return sum, err
+		}
+		sum = sum.Plus(one)
+	}
+	return sum, nil
 }
 
 // Down ends every process and returns when all are gone.
@@ -186,8 +209,8 @@ func (s *setup) Down() error {
 				if st.proxy != nil {
 					errs[i] = st.proxy.Stop()
 				}
-				if st.service != nil {
-					st.service.Stop(stopGrace)
+				for _, service := range st.services {
+					service.Stop(stopGrace)
 				}
 			})
 		}

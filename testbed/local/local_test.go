@@ -93,7 +93,10 @@ func playService() error {
 }
 
 // wanted is what the proxy of these tests is configured with.
-type wanted struct{ Listen, Endpoint string }
+type wanted struct {
+	Listen    string
+	Endpoints []string // in turn
+}
 
 func playProxy() error {
 	fmt.Println("ready")
@@ -107,7 +110,10 @@ func playProxy() error {
 			fmt.Println(err)
 			continue
 		}
-		proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: w.Endpoint})
+		var turn atomic.Int64
+		proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: w.Endpoints[int(turn.Add(1))%len(w.Endpoints)]})
+		}}
 		go http.Serve(l, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			r.Header.Set("Via", "proxy")
 			proxy.ServeHTTP(rw, r)
@@ -124,7 +130,7 @@ func (plane) Name() string { return "small" }
 func (plane) Program(context.Context) (dataplane.Program, error) { return dataplane.Program{}, nil }
 
 func (p plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Instance, error) {
-	child, err := p.launcher.Start(process.Command{Name: "proxy " + o.Name, Args: []string{"play", "proxy"}})
+	child, err := p.launcher.Start(process.Command{Name: "proxy " + o.Name, Args: []string{"play", "proxy"}, Cores: o.Cores})
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +144,7 @@ func (p plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Instan
 type instance struct{ *process.Process }
 
 func (i instance) Configure(_ context.Context, p dataplane.Proxy) error {
-	if err := json.NewEncoder(i.Stdin).Encode(wanted{p.Listen, p.Clusters[0].Endpoints[0]}); err != nil {
+	if err := json.NewEncoder(i.Stdin).Encode(wanted{p.Listen, p.Clusters[0].Endpoints}); err != nil {
 		return err
 	}
 	line, err := i.Stdout.ReadString('\n')
