@@ -33,6 +33,9 @@ type Analysis struct {
 	// excludes 0; nil in other designs.
 	Rejections *stat.Binomial
 	Warnings   []string
+	// Counting is how instructions were counted: as in the first block that
+	// counted none, else as in one that left the kernel's out.
+	Counting Counting
 }
 
 // Gate is an A/A copy held against its baseline, by each primary endpoint.
@@ -106,7 +109,7 @@ func analyse(p *study.Plan, blocks []Block, known cache) (*Analysis, error) {
 	for i := range p.Study.Treatments {
 		an.Treatments = append(an.Treatments, treatment(s, i))
 	}
-	an.Apparatus = apparatusLoad(good)
+	an.Apparatus, an.Counting = apparatusLoad(good), countingIn(good)
 	an.Interference = interference(s)
 	if slices.ContainsFunc(an.Interference, func(in Interference) bool { return in.Interferes }) {
 		an.dropSharedTails(s)
@@ -196,12 +199,13 @@ func medianUsage(us []Usage) Usage {
 		return median(vs)
 	}
 	return Usage{Role: us[0].Role,
-		PerRequest: of(func(u Usage) float64 { return u.PerRequest }),
-		IdleCores:  of(func(u Usage) float64 { return u.IdleCores }),
-		WaitShare:  of(func(u Usage) float64 { return u.WaitShare }),
-		PrivateMB:  of(func(u Usage) float64 { return u.PrivateMB }),
-		RSSMB:      of(func(u Usage) float64 { return u.RSSMB }),
-		SharedMB:   of(func(u Usage) float64 { return u.SharedMB }),
+		PerRequest:   of(func(u Usage) float64 { return u.PerRequest }),
+		IdleCores:    of(func(u Usage) float64 { return u.IdleCores }),
+		WaitShare:    of(func(u Usage) float64 { return u.WaitShare }),
+		PrivateMB:    of(func(u Usage) float64 { return u.PrivateMB }),
+		RSSMB:        of(func(u Usage) float64 { return u.RSSMB }),
+		SharedMB:     of(func(u Usage) float64 { return u.SharedMB }),
+		Instructions: medianInstructions(us),
 	}
 }
 

@@ -83,6 +83,31 @@ func reason(err error) string {
 	return measure.ErrNotCounted.Error() + why
 }
 
+// countingIn is how instructions were counted in blocks.
+func countingIn(blocks []*Block) Counting {
+	all := Counting{}
+	for _, b := range blocks {
+		if b.Counting.Not != "" {
+			return b.Counting
+		}
+		all.UserOnly = all.UserOnly || b.Counting.UserOnly
+	}
+	return all
+}
+
+// medianInstructions is nil where a block has none.
+func medianInstructions(us []Usage) *float64 {
+	var vs []float64
+	for _, u := range us {
+		if u.Instructions == nil {
+			return nil
+		}
+		vs = append(vs, *u.Instructions)
+	}
+	m := median(vs)
+	return &m
+}
+
 func processes(up testbed.Setup, arms []int, session load.Session) []process {
 	var ps []process
 	for k, i := range arms {

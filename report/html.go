@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/study"
 )
 
@@ -118,11 +117,6 @@ func (p *page) Enforced() bool {
 	return slices.ContainsFunc(p.Treatments, func(t Treatment) bool { return len(t.Enforcement) > 0 })
 }
 
-// Programs are the data planes' programs.
-func (p *page) Programs() []dataplane.Program {
-	return p.Planes
-}
-
 // Missing says why figures are null, one sentence for each endpoint.
 func (p *page) Missing() []string {
 	var out []string
@@ -167,12 +161,11 @@ func (p *page) ComparisonWarnings() []string {
 var pageWords = template.FuncMap{
 	"plain": plain, "signed": signed, "number": number, "what": what, "disagreement": disagreement,
 	"verdict": verdictWords, "verdictClass": verdictClass,
-	"unit":      unitWords,
-	"words":     func(endpoint string) string { return endpointWords[endpoint] },
-	"percent":   func(share float64) string { return strconv.FormatFloat(round(100*share, 10), 'f', -1, 64) },
-	"times":     func(a, b float64) float64 { return a * b },
-	"add":       func(a, b int) int { return a + b },
-	"gigabytes": func(bytes uint64) string { return plain(float64(bytes) / 1e9) },
+	"unit":    unitWords,
+	"words":   func(endpoint string) string { return endpointWords[endpoint] },
+	"percent": func(share float64) string { return strconv.FormatFloat(round(100*share, 10), 'f', -1, 64) },
+	"times":   func(a, b float64) float64 { return a * b },
+	"add":     func(a, b int) int { return a + b },
 	"plural": func(n int, one, many string) string {
 		if n == 1 {
 			return one

@@ -321,7 +321,7 @@ func TestHTMLSaysWhatIsAlwaysSaid(t *testing.T) {
 	r.Warnings = append(r.Warnings, "the host was busy")
 	text := page(t, r)
 	for _, want := range []string{"undecided", "about 7 more blocks", "12 that count, 1 void", "void: block 2, attempt 1: steal 12.0 %", "A/A of token", "Minimum detectable effect",
-		"Interference control", "Lateness", "µs of CPU per request", "a CPU, 2 cores", "Linux 6.1", "<code>11</code>", r.Digest, "tare run fake.yaml",
+		"Interference control", "Lateness", "µs of CPU per request", "<dt>Host: CPU</dt><dd>a CPU</dd>", "Linux 6.1", "<code>11</code>", r.Digest, "tare run fake.yaml",
 		"Hodges–Lehmann &#43;1.25 (−2.00 to &#43;30.5) µs", "the host was busy", "No p99:", "suggestion", "KubeCon", `class="undecided"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)

@@ -60,12 +60,16 @@ type Report struct {
 	Environment  measure.Environment `json:"environment"`
 	Program      experiment.Program  `json:"program"`
 	Planes       []dataplane.Program `json:"planes"`
-	Command      []string            `json:"command"`
-	Sentences    []string            `json:"sentences"`
-	Series       *Series             `json:"series"`    // these three are what the pictures show;
-	Spectrum     *Spectrum           `json:"spectrum"`  // null without a block that counts
-	Histogram    *Histogram          `json:"histogram"` //
-	Warnings     []string            `json:"warnings"`
+	// Components are all other parts; none in results of before they were kept.
+	Components []experiment.Component `json:"components,omitempty"`
+	// Counting says how instructions were counted, or why not.
+	Counting  string     `json:"instructions,omitempty"`
+	Command   []string   `json:"command"`
+	Sentences []string   `json:"sentences"`
+	Series    *Series    `json:"series"`    // these three are what the pictures show;
+	Spectrum  *Spectrum  `json:"spectrum"`  // null without a block that counts
+	Histogram *Histogram `json:"histogram"` //
+	Warnings  []string   `json:"warnings"`
 }
 
 // Treatment is one treatment's own figures, medians over blocks.
@@ -210,6 +214,7 @@ func New(e experiment.Experiment, state experiment.State, blocks []experiment.Bl
 	}
 	l := an.Apparatus
 	r.Apparatus = &Apparatus{l.Rate, l.HostBusy, l.Steal, l.LatenessP50, l.LatenessP99, l.GeneratorCPU, l.SpinShare, l.Remainder}
+	r.Counting = counting(an.Counting, r.Treatments)
 	r.addGates(&p.Study, an)
 	r.addInterference(an)
 	r.addCostRatios(&p.Study, an)
@@ -239,7 +244,7 @@ func head(e experiment.Experiment, state experiment.State) *Report {
 	return &Report{
 		Format: Format, ID: e.ID, Study: p.Study.Name, Question: p.Study.Question, Started: e.Started, State: string(state),
 		Level: p.Rule.Level, Rate: float64(p.Study.Load.Rate), Seed: p.Seed, Digest: p.Digest, Environment: e.Environment,
-		Program: e.Program, Planes: e.Planes, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, AA: []AA{}, Interference: []Interference{}, Sentences: []string{}, Warnings: []string{},
+		Program: e.Program, Planes: e.Planes, Components: e.Components, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, AA: []AA{}, Interference: []Interference{}, Sentences: []string{}, Warnings: []string{},
 	}
 }
 

@@ -195,18 +195,14 @@ func disagreement(in Interference) string {
 }
 
 func (t *printer) apparatus(r *Report) {
-	a, e := r.Apparatus, r.Environment
+	a := r.Apparatus
 	if a == nil {
 		return
 	}
 	t.line("Sent %.0f requests/s in all; host %.0f %% busy, steal %.1f %%; lateness p50 %s µs, p99 %s µs; generator %s µs of CPU per request beside %.0f %% of a core spinning",
 		a.Rate, 100*a.HostBusy, 100*a.Steal, plain(a.LatenessP50), plain(a.LatenessP99), plain(a.GeneratorCPU), 100*a.SpinShare)
-	t.line("%s, %d cores, Linux %s, %s, tare %s", e.CPU, e.Cores, e.Kernel, e.Go, r.Program.Version)
-	for _, p := range r.Planes {
-		if p.Path != "" {
-			t.line("%s %s, %s, SHA-256 %.12s", p.Plane, p.Version, p.Path, p.SHA256)
-		}
-	}
+	t.instructions(r)
+	t.madeWith(r)
 	t.line("Seed %d, digest %.12s, %s", r.Seed, r.Digest, strings.Join(r.Command, " "))
 	for _, v := range r.VoidReasons {
 		t.line("void: %s", v)
