@@ -19,6 +19,11 @@ var (
 	ErrDamaged   = errors.New("damaged")
 	ErrNewer     = errors.New("it was written by a newer tare")
 	ErrBusy      = errors.New("another process keeps it locked")
+
+	ErrNoBaseline = errors.New("no baseline has that name")
+	ErrGone       = errors.New("the baseline is gone")
+	ErrHeld       = errors.New("it is held")
+	ErrVersion    = errors.New("another version of the format")
 )
 
 // DiskError puts an error of the file system under what it means to a store.

@@ -46,13 +46,13 @@ func EncodeBlock(b experiment.Block) (Row, error) {
 		before := samples.Len()
 		samples.Grow(len(phase) * bytesPerSample)
 		if err := load.EncodeSamples(&samples, phase); err != nil {
-			return Row{}, fmt.Errorf("encode phase %d of %s: %w", i, name(b.Index, b.Attempt), err)
+			return Row{}, fmt.Errorf("encode phase %d of %s: %w", i, blockName(b.Index, b.Attempt), err)
 		}
 		lengths[i] = samples.Len() - before
 	}
 	record, err := json.Marshal(rowRecord{Block: b, SamplesBytes: lengths})
 	if err != nil {
-		return Row{}, fmt.Errorf("encode %s: %w", name(b.Index, b.Attempt), err)
+		return Row{}, fmt.Errorf("encode %s: %w", blockName(b.Index, b.Attempt), err)
 	}
 	return Row{
 		Block: b.Index, Attempt: b.Attempt, ID: b.ID, Started: b.Started, Void: b.Void,
@@ -65,7 +65,7 @@ func EncodeBlock(b experiment.Block) (Row, error) {
 func (r Row) Decode() (experiment.Block, error) {
 	b, err := r.decode()
 	if err != nil {
-		return experiment.Block{}, fmt.Errorf("%s: %w: %w", name(r.Block, r.Attempt), ErrDamaged, err)
+		return experiment.Block{}, fmt.Errorf("%s: %w: %w", blockName(r.Block, r.Attempt), ErrDamaged, err)
 	}
 	return b, nil
 }
@@ -86,7 +86,7 @@ func (r Row) decode() (experiment.Block, error) {
 	}
 	b := record.Block
 	if b.Index != r.Block || b.Attempt != r.Attempt {
-		return experiment.Block{}, fmt.Errorf("its record is that of %s", name(b.Index, b.Attempt))
+		return experiment.Block{}, fmt.Errorf("its record is that of %s", blockName(b.Index, b.Attempt))
 	}
 	var err error
 	b.Samples, err = cut(r.Samples, record.SamplesBytes)
@@ -122,4 +122,4 @@ func sum(b []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-func name(index, attempt int) string { return fmt.Sprintf("block %d, attempt %d", index, attempt) }
+func blockName(index, attempt int) string { return fmt.Sprintf("block %d, attempt %d", index, attempt) }

@@ -3,38 +3,23 @@ package store_test
 import (
 	"bytes"
 	"errors"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/internal/golden"
 	"github.com/taremesh/tare/load"
 	"github.com/taremesh/tare/store"
 	"github.com/taremesh/tare/storetest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // The record and the checksum of the samples must not drift: databases of
 // earlier versions hold them.
 func TestRowGolden(t *testing.T) {
 	row := encode(t, storetest.Block(3, 2, 4))
 	got := append(bytes.ReplaceAll(row.Record, []byte(`,"`), []byte(",\n\"")), "\n"+row.SamplesSHA256+"\n"...)
-	const golden = "testdata/row.golden"
-	if *update {
-		if err := os.WriteFile(golden, got, 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("the row of a block (- want, + got):\n%s", d)
-	}
+	golden.Check(t, "row.golden", got)
 }
 
 func TestRowRoundTrip(t *testing.T) {
@@ -105,7 +90,7 @@ func resum(t *testing.T, r store.Row, record, samples []byte) store.Row {
 	return r
 }
 
-func encode(t *testing.T, b experiment.Block) store.Row {
+func encode(t testing.TB, b experiment.Block) store.Row {
 	t.Helper()
 	row, err := store.EncodeBlock(b)
 	if err != nil {

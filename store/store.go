@@ -5,7 +5,8 @@
 // with the SHA-256 of its samples and of its record, and is never changed
 // afterwards. Row is the one form in which every database keeps a block;
 // docs/formats/store.md describes it. Acquire holds a data directory for one
-// run at a time. The package knows no database: each has a folder of its own
+// run at a time. Export and Import write and read the one file in which an
+// experiment travels, docs/formats/transfer.md. The package knows no database: each has a folder of its own
 // (store/sqlite), held against package storetest.
 package store
 
@@ -24,8 +25,13 @@ import (
 // are there already, and a second one of an index that counts. End takes every
 // state but Running. Times are kept in UTC, to the nanosecond. A context that
 // is done is an error, and then nothing was written.
+//
+// Whoever writes brings an older schema forward. A reader reads it as it is:
+// what its version did not have is empty.
 type Store interface {
 	experiment.Journal
+	Labels
+	Transfer
 	// List returns every experiment, newest first. It reads no samples.
 	List(ctx context.Context) ([]Entry, error)
 	// Load returns all that is kept of one experiment, blocks in the order of
@@ -37,6 +43,12 @@ type Store interface {
 	Blocks(ctx context.Context, id string) ([]BlockEntry, error)
 	// Resolve finds the experiment that a user means: see Resolve.
 	Resolve(ctx context.Context, name string) (id string, err error)
+	// Remove takes an experiment away with its blocks, note and tags. What a
+	// baseline or the tag keep holds is ErrHeld, unless it is forced. That the
+	// experiment is not running is for the caller to know, who holds the lock.
+	Remove(ctx context.Context, id string, h Holds) error
+	// Compact gives the space of what was removed back to the disk.
+	Compact(ctx context.Context) error
 	Close() error
 }
 
@@ -49,6 +61,10 @@ type Entry struct {
 	Blocks  int              `json:"blocks"` // finished ones that count
 	Voids   int              `json:"voids"`  // finished ones that do not
 	Digest  string           `json:"digest"` // of the plan
+	// What people say of it: see Labels.
+	Note      string   `json:"note,omitempty"`
+	Tags      []string `json:"tags,omitempty"`      // in order
+	Baselines []string `json:"baselines,omitempty"` // names that name it, in order
 }
 
 // BlockEntry is one kept block without what it holds.

@@ -46,6 +46,12 @@ func Run(t *testing.T, open Opener) {
 		{"a context that is done writes nothing", testCancelled},
 		{"names resolve", testResolve},
 		{"what is kept stays over a reopening", testReopen},
+		{"labels are kept, and refused where they say nothing", testLabels},
+		{"a baseline outlives its experiment, by name", testBaselineGone},
+		{"what is removed is gone, and nothing else", testRemove},
+		{"what is held is not removed", testHolds},
+		{"an exported experiment is the same elsewhere", testTransfer},
+		{"an import is whole or not at all", testImportRefuses},
 		{"readers see whole blocks beside a writer", testReaders},
 		{"a killed writer leaves whole blocks", testKill},
 	} {

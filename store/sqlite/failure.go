@@ -30,6 +30,8 @@ var remedies = []struct {
 	err    error
 	remedy string
 }{
+	{store.ErrNoBaseline, "see those that are there with: tare baseline list"},
+	{store.ErrHeld, "take the name or the tag away first, or force it"},
 	{store.ErrUnknown, "see those that are there with: tare list"},
 	{store.ErrReadOnly, "choose a directory that you may write to with --data or TARE_DATA"},
 	{store.ErrFull, "make space there and continue with: tare run --resume ID; what was kept before is intact"},

@@ -81,7 +81,7 @@ func (s *Store) migrate(ctx context.Context) error {
 // writes (nothing) even when nothing is missing: SQLite opens a file that it
 // may only read without a word, and lets a transaction begin on it.
 func (s *Store) migrateTo(ctx context.Context, scripts []string) error {
-	return s.write(ctx, func(tx *sql.Conn) error {
+	err := s.write(ctx, func(tx *sql.Conn) error {
 		have, err := readSchema(ctx, tx)
 		if err != nil {
 			return err
@@ -102,7 +102,15 @@ func (s *Store) migrateTo(ctx context.Context, scripts []string) error {
 		_, err = tx.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, len(scripts)))
 		return err
 	})
+	if err == nil {
+		s.version = len(scripts)
+	}
+	return err
 }
+
+// oldestRead is the oldest version of the schema that a reader understands as
+// it is: since then, versions have only added tables.
+const oldestRead = 1
 
 // checkSchema is migrate for a reader, who changes nothing.
 func (s *Store) checkSchema(ctx context.Context) error {
@@ -117,8 +125,9 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	if err := have.check(len(all)); err != nil {
 		return err
 	}
-	if have.version < len(all) {
-		return fmt.Errorf("its schema has version %d, this tare reads %d; bring it forward by a run in the same data directory", have.version, len(all))
+	if have.version < oldestRead {
+		return fmt.Errorf("its schema has version %d, this tare reads %d to %d; bring it forward by a run in the same data directory", have.version, oldestRead, len(all))
 	}
+	s.version = have.version
 	return nil
 }

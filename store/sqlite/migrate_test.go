@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"iter"
 	"path/filepath"
 	"testing"
 
@@ -24,11 +25,11 @@ func TestNewerSchema(t *testing.T) {
 	setPragma(t, dir, "user_version", 99)
 	path := filepath.Join(dir, File)
 	_, err := Open(t.Context(), dir)
-	refused(t, "a newer schema", err, store.ErrNewer, path, "version 99", "up to 1")
+	refused(t, "a newer schema", err, store.ErrNewer, path, "version 99", "up to 2")
 	_, err = Read(t.Context(), dir)
 	refused(t, "reading a newer schema", err, store.ErrNewer, path, "version 99")
 
-	setPragma(t, dir, "user_version", 1)
+	setPragma(t, dir, "user_version", 2)
 	intact(t, openAt(t, dir), 1)
 }
 
@@ -60,7 +61,7 @@ func TestMigrateForward(t *testing.T) {
 
 	broken := append(known, "CREATE TABLE more (x)", "CREATE TABLE more (y)")
 	err = s.migrateTo(t.Context(), broken)
-	refused(t, "a migration that fails", err, nil, "version 3")
+	refused(t, "a migration that fails", err, nil, "version 4")
 	if got := version(); got != len(known) {
 		t.Errorf("after a failed migration the schema has version %d, want %d", got, len(known))
 	}
@@ -77,6 +78,57 @@ func TestMigrateForward(t *testing.T) {
 	if rows != 1 {
 		t.Errorf("a migration was done %d times", rows)
 	}
+}
+
+// A database of schema 1, as it was left by the first tare, is read as it is,
+// and brought forward, whole, by whoever writes.
+func TestSchemaOne(t *testing.T) {
+	dir := t.TempDir()
+	known, err := scripts(migrations)
+	must(t, err)
+	old, err := connect(dir, "rwc")
+	must(t, err)
+	must(t, old.migrateTo(t.Context(), known[:1]))
+	must(t, old.Begin(t.Context(), storetest.Experiment(t, "one", started)))
+	must(t, old.Append(t.Context(), "one", storetest.Block(0, 1, blockSamples)))
+	must(t, old.Close())
+	version := func(s *Store) int {
+		t.Helper()
+		have, err := readSchema(t.Context(), s.db)
+		must(t, err)
+		return have.version
+	}
+
+	r, err := Read(t.Context(), dir)
+	must(t, err)
+	intact(t, r, 1)
+	entries, err := r.List(t.Context())
+	must(t, err)
+	if len(entries) != 1 || entries[0].Note != "" || entries[0].Tags != nil {
+		t.Errorf("a reader of schema 1 lists %+v", entries)
+	}
+	if names, err := r.Baselines(t.Context()); len(names) != 0 || err != nil {
+		t.Errorf("a reader of schema 1 has baselines %v, %v", names, err)
+	}
+	must(t, r.Export(t.Context(), "one", func(h store.Head, _ iter.Seq2[store.Row, error]) error {
+		if h.ID != "one" || h.Note != "" {
+			t.Errorf("a reader of schema 1 exports %+v", h)
+		}
+		return nil
+	}))
+	if v := version(r); v != 1 {
+		t.Errorf("a reader brought schema 1 to %d", v)
+	}
+	must(t, r.Close())
+
+	s := openAt(t, dir)
+	if v := version(s); v != len(known) {
+		t.Errorf("a writer left schema %d, want %d", v, len(known))
+	}
+	intact(t, s, 1)
+	must(t, s.Tag(t.Context(), "one", []string{"old"}, nil))
+	must(t, s.SetBaseline(t.Context(), store.Baseline{Name: "main", Experiment: "one", Since: started}))
+	intact(t, s, 1)
 }
 
 // A reader does not bring an older schema forward, but says how it is done.

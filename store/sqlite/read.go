@@ -14,11 +14,18 @@ import (
 
 // List returns every experiment, newest first.
 func (s *Store) List(ctx context.Context) ([]store.Entry, error) {
-	entries, err := query(ctx, s.db, scanEntry, `
-		SELECT e.id, e.study, e.started, e.state, e.digest,
-			(SELECT count(*) FROM blocks b WHERE b.experiment = e.id AND b.void = ''),
-			(SELECT count(*) FROM blocks b WHERE b.experiment = e.id AND b.void <> '')
-		FROM experiments e ORDER BY e.started DESC, e.id DESC`)
+	var entries []store.Entry
+	err := s.read(ctx, func(tx *sql.Conn) (err error) {
+		entries, err = query(ctx, tx, scanEntry, `
+			SELECT e.id, e.study, e.started, e.state, e.digest,
+				(SELECT count(*) FROM blocks b WHERE b.experiment = e.id AND b.void = ''),
+				(SELECT count(*) FROM blocks b WHERE b.experiment = e.id AND b.void <> '')
+			FROM experiments e ORDER BY e.started DESC, e.id DESC`)
+		if err != nil || s.version < labelsSince {
+			return err
+		}
+		return addLabels(ctx, tx, entries)
+	})
 	return entries, s.fail(ctx, "list experiments", err)
 }
 
@@ -51,12 +58,16 @@ func (s *Store) Blocks(ctx context.Context, id string) ([]store.BlockEntry, erro
 		if err := mustExist(ctx, tx, id); err != nil {
 			return err
 		}
-		blocks, err = query(ctx, tx, scanBlockEntry, `
-			SELECT block, attempt, id, started, void, samples_sha256
-			FROM blocks WHERE experiment = ? ORDER BY block, attempt`, id)
+		blocks, err = blockEntries(ctx, tx, id)
 		return err
 	})
 	return blocks, s.fail(ctx, "list the blocks of experiment "+id, err)
+}
+
+func blockEntries(ctx context.Context, tx *sql.Conn, id string) ([]store.BlockEntry, error) {
+	return query(ctx, tx, scanBlockEntry, `
+		SELECT block, attempt, id, started, void, samples_sha256
+		FROM blocks WHERE experiment = ? ORDER BY block, attempt`, id)
 }
 
 func scanBlockEntry(rows *sql.Rows) (b store.BlockEntry, err error) {
@@ -68,6 +79,11 @@ func scanBlockEntry(rows *sql.Rows) (b store.BlockEntry, err error) {
 	return b, err
 }
 
+// selectRows is what scanRow scans.
+const selectRows = `
+	SELECT block, attempt, b.id, b.started, b.void, b.record, b.record_sha256, s.data, b.samples_sha256
+	FROM blocks b LEFT JOIN samples s USING (experiment, block, attempt)`
+
 // Load returns all that is kept of an experiment.
 func (s *Store) Load(ctx context.Context, id string) (store.Record, error) {
 	var (
@@ -78,10 +94,7 @@ func (s *Store) Load(ctx context.Context, id string) (store.Record, error) {
 		if r, err = readExperiment(ctx, tx, id); err != nil {
 			return err
 		}
-		rows, err = query(ctx, tx, scanRow, `
-			SELECT block, attempt, b.id, b.started, b.void, b.record, b.record_sha256, s.data, b.samples_sha256
-			FROM blocks b LEFT JOIN samples s USING (experiment, block, attempt)
-			WHERE experiment = ? ORDER BY block, attempt`, id)
+		rows, err = query(ctx, tx, scanRow, selectRows+` WHERE experiment = ? ORDER BY block, attempt`, id)
 		return err
 	})
 	// Rows are decoded after the transaction, so that a writer does not wait for it.

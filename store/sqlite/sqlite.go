@@ -42,6 +42,8 @@ var pragmas = []string{
 type Store struct {
 	db   *sql.DB
 	path string
+	// version is that of the schema; a reader may find an older one.
+	version int
 }
 
 var _ store.Store = (*Store)(nil)

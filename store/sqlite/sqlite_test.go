@@ -98,7 +98,7 @@ func refused(t *testing.T, what string, err, want error, says ...string) {
 func TestPragmas(t *testing.T) {
 	s := openAt(t, t.TempDir())
 	for pragma, want := range map[string]string{
-		"journal_mode": "delete", "synchronous": "3", "foreign_keys": "1", "busy_timeout": "5000", "user_version": "1", "application_id": "1952543333",
+		"journal_mode": "delete", "synchronous": "3", "foreign_keys": "1", "busy_timeout": "5000", "user_version": "2", "application_id": "1952543333",
 	} {
 		var got string
 		must(t, s.db.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
