@@ -29,7 +29,7 @@ type Knee struct {
 	Blocks []float64
 	// Logistic is the same knee by a logistic curve through the probes of all
 	// blocks, and Width the factor from the rate at which one probe in four fails
-	// to that at which three do. They are for the picture; 0 without such a curve.
+	// to that at which three do: for the picture, and to place further probes.
 	Logistic, Width float64
 	Probes, Passed  int
 	Warnings        []Warning
@@ -82,10 +82,7 @@ func FindKnee(blocks [][]Probe, level float64) (Knee, error) {
 			k.Passed++
 		}
 	}
-	if k.Passed == 0 || k.Passed == k.Probes {
-		return Knee{}, fmt.Errorf("find knee: %d of %d probes passed: probe at other rates: %w", k.Passed, k.Probes, ErrNoKnee)
-	}
-	if k.Logistic, k.Width, err = logisticKnee(all); err != nil {
+	if k.Logistic, k.Width, err = KneeAt(all); err != nil {
 		return Knee{}, fmt.Errorf("find knee: %w", err)
 	}
 	k.Rate = kneeInterval(m.interval(tQuantile(1-(1-level)/2, m.n-1)), all)
@@ -116,13 +113,20 @@ func checkProbes(blocks [][]Probe) error {
 		return fmt.Errorf("%d blocks of at least 2: %w", len(blocks), ErrTooFew)
 	}
 	for b, probes := range blocks {
-		for _, p := range probes {
-			if !(p.Rate > 0) || math.IsInf(p.Rate, 1) {
-				return fmt.Errorf("rate %g in block %d: %w", p.Rate, b+1, ErrShape)
-			}
+		if err := checkRates(probes); err != nil {
+			return fmt.Errorf("block %d: %w", b+1, err)
 		}
 		if rates, _, _ := failShares(probes); len(rates) < 2 {
 			return fmt.Errorf("block %d has %d rates of at least 2: %w", b+1, len(rates), ErrShape)
+		}
+	}
+	return nil
+}
+
+func checkRates(probes []Probe) error {
+	for _, p := range probes {
+		if !(p.Rate > 0) || math.IsInf(p.Rate, 1) {
+			return fmt.Errorf("rate %g: %w", p.Rate, ErrShape)
 		}
 	}
 	return nil
@@ -174,18 +178,28 @@ func kneeInterval(i Interval, all []Probe) Interval {
 	return k
 }
 
-// logisticKnee is 0, 0 where the curve is so flat that there is none.
-func logisticKnee(probes []Probe) (at, width float64, err error) {
+// KneeAt is the rate at which one probe in two fails, and the factor from the
+// rate at which one in four does to that at which three do, by the logistic curve
+// of a Knee: FindKnee without blocks, and so without an interval. It places the
+// next probes of a search. It fails with ErrNoKnee, and with ErrShape for a rate
+// that is not above 0.
+func KneeAt(probes []Probe) (rate, width float64, err error) {
+	if err := checkRates(probes); err != nil {
+		return 0, 0, fmt.Errorf("knee: %w", err)
+	}
 	rates, shares, counts := failShares(probes)
+	if len(rates) < 2 || spread(shares) == 0 {
+		return 0, 0, fmt.Errorf("%d probes at %d rates ended alike: probe at other rates: %w", len(probes), len(rates), ErrNoKnee)
+	}
 	x, centre, scale := standard(logs(rates))
 	l := fitLogistic(x, shares, counts)
 	if !(l.b > 0) {
 		return 0, 0, fmt.Errorf("probes fail no more often at greater rates: %w", ErrNoKnee)
 	}
-	at = math.Exp(centre - scale*l.a/l.b)
+	rate = math.Exp(centre - scale*l.a/l.b)
 	width = math.Exp(scale * 2 * math.Log(3) / l.b)
-	if at == 0 || math.IsInf(at, 0) || math.IsInf(width, 0) {
-		return 0, 0, nil
+	if rate == 0 || math.IsInf(rate, 0) || math.IsInf(width, 0) {
+		return 0, 0, fmt.Errorf("probes fail hardly more often at greater rates: %w", ErrNoKnee)
 	}
-	return at, width, nil
+	return rate, width, nil
 }
