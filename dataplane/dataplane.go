@@ -18,7 +18,19 @@ type Proxy struct {
 	Filters  []Filter
 	Hosts    []VirtualHost
 	Clusters []Cluster
+	// AccessLog, if set, is written a line of for every request.
+	AccessLog *AccessLog
 }
+
+// AccessLog is the log of a proxy's requests: Envoy's, of one text format.
+type AccessLog struct {
+	Path   string
+	Format string // in Envoy's operators, such as %RESPONSE_CODE%, with its line end
+}
+
+// LogFormat is the format of access logs: what Envoy writes by default, less
+// what no proxy of a study has (request ids, flags, headers that Envoy adds).
+const LogFormat = `[%START_TIME%] "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%" %RESPONSE_CODE% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "%REQ(USER-AGENT)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"` + "\n"
 
 // Filter is one HTTP filter of the chain; the router, which ends every chain,
 // is implied.

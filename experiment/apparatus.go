@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -40,7 +41,8 @@ type Apparatus struct {
 
 	planes   []dataplane.DataPlane // as the study lists them
 	function *function.Function
-	spec     function.Spec
+	specs    []function.Spec // of the function, by treatment
+	offers   []offer         // by treatment
 	workload workload.Workload
 	prepared *workload.Prepared
 	callers  []function.Caller // by user
@@ -79,11 +81,15 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 		return nil, err
 	}
 	for i := range s.Treatments {
-		t, err := a.topology(i, c)
+		d, err := a.settle(i)
+		if err == nil {
+			err = a.build(d, c)
+		}
 		if err != nil {
 			return nil, err
 		}
-		a.Topologies = append(a.Topologies, t)
+		a.Topologies = append(a.Topologies, d.topology)
+		a.offers = append(a.offers, d.offer)
 	}
 	return a, a.checkTestbed()
 }
@@ -112,8 +118,7 @@ func (a *Apparatus) decodeFunction(c Catalog) error {
 		return s.Errorf("$.function.name", "%w", err)
 	}
 	a.function = &f
-	a.spec, err = f.Decode(s.Function.Params)
-	return err
+	return nil
 }
 
 // Programs says what the proxies are, for each data plane that a topology has,
@@ -175,11 +180,14 @@ func (a *Apparatus) populate() error {
 	return nil
 }
 
-// topology builds treatment i: what its ladder adds, step by step.
-func (a *Apparatus) topology(i int, c Catalog) (testbed.Topology, error) {
+// build makes the topology of a draft: what its treatment's ladder adds, step by
+// step, and what its settings add to the whole.
+func (a *Apparatus) build(d *draft, c Catalog) error {
 	s := &a.Plan.Study
-	t := testbed.Topology{Name: s.Treatments[i].Name, Workload: a.workload, Workers: 1, Probe: a.probe()}
-	t.Service.Workers = 1
+	i, t := d.treatment, &d.topology
+	if err := a.decode(d); err != nil {
+		return err
+	}
 	params := s.Workload.Params
 	for _, j := range s.Ladder(i) {
 		step := s.Treatments[j]
@@ -188,21 +196,52 @@ func (a *Apparatus) topology(i int, c Catalog) (testbed.Topology, error) {
 		case step.Control == study.Router:
 			t.Proxy, t.DataPlane = routerProxy(), s.PlaneOf(i)
 		case step.Control == study.Token:
-			err = a.addTokenCheck(j, &t, c)
+			err = a.addTokenCheck(j, t, c)
 		case step.Control == study.Noop:
-			err = a.addNoop(j, &t, c)
+			err = a.addNoop(j, t, c)
 		case step.Form != "":
-			err = a.place(j, &t, *a.function, a.spec, c)
+			err = a.place(j, t, *a.function, a.specs[i], c)
 		case !step.Workload.IsZero():
 			params = step.Workload
 		}
 		if err != nil {
-			return t, err
+			return err
 		}
 	}
-	var err error
-	t.Service.Service, err = a.workload.Service(a.prepared, params)
-	return t, err
+	if err := a.addChain(d, c); err != nil {
+		return err
+	}
+	if t.Proxy != nil {
+		t.Proxy.AccessLog = d.log
+	}
+	if t.Replicas > 1 && len(t.Service.Functions) > 0 {
+		return s.Errorf(a.settingAt(i, "replicas"), "treatment %q: factor replicas at %d: function %s in form library would be %d functions, each with a state of its own",
+			t.Name, t.Replicas, t.Service.Functions[0].Name, t.Replicas)
+	}
+	return a.configure(d, params)
+}
+
+// decode reads the function's parameters for a draft.
+func (a *Apparatus) decode(d *draft) error {
+	if a.function == nil {
+		a.specs = append(a.specs, nil)
+		return nil
+	}
+	spec, err := a.function.Decode(d.function)
+	a.specs = append(a.specs, spec)
+	return err
+}
+
+// configure says what the service of a draft is told.
+func (a *Apparatus) configure(d *draft, params study.Params) error {
+	params, err := d.overlay(params)
+	if err == nil {
+		d.topology.Service.Service, err = a.workload.Service(a.prepared, params)
+	}
+	if err != nil && len(d.workload) > 0 {
+		return a.Plan.Study.Errorf(a.settingAt(d.treatment, d.workload[0].Factor), "treatment %q: factor %s: %w", d.topology.Name, d.workload[0].Factor, err)
+	}
+	return err
 }
 
 func (a *Apparatus) probe() testbed.Request {
@@ -266,6 +305,53 @@ func (a *Apparatus) addNoop(j int, t *testbed.Topology, c Catalog) error {
 	return a.place(j, t, f, spec, c)
 }
 
+// addChain puts no-op filters before all others, in the form of the
+// treatment's own filter where there is a no-op of it.
+func (a *Apparatus) addChain(d *draft, c Catalog) error {
+	if d.chain == 0 {
+		return nil
+	}
+	refused := func(err error) error {
+		return a.Plan.Study.Errorf(a.settingAt(d.treatment, "chain"), "treatment %q: factor chain at %d: %w", d.topology.Name, d.chain, err)
+	}
+	f, err := c.Functions.Get(nothing)
+	if err != nil {
+		return refused(err)
+	}
+	spec, err := f.Decode(study.Params{})
+	if err != nil {
+		return refused(err)
+	}
+	p, err := inProxy(f, a.Plan.Study.FormOf(d.treatment), c)
+	if err != nil {
+		return refused(err)
+	}
+	front := testbed.Topology{Name: d.topology.Name, Proxy: &dataplane.Proxy{}}
+	for k := range d.chain {
+		f.Name = fmt.Sprintf("%s-%d", nothing, k+1)
+		if err := p.Place(&front, f, spec); err != nil {
+			return refused(err)
+		}
+	}
+	d.topology.Proxy.Filters = append(front.Proxy.Filters, d.topology.Proxy.Filters...)
+	return nil
+}
+
+// inProxy finds a form of the function that runs in a proxy: the one wanted,
+// else the first there is.
+func inProxy(f function.Function, wanted study.Form, c Catalog) (placement.Placement, error) {
+	fits := func(p placement.Placement) bool { return p.Has(f) && p.At(study.SiteServer) }
+	all := c.Placements.All()
+	k := slices.IndexFunc(all, func(p placement.Placement) bool { return p.Form == wanted && fits(p) })
+	if k < 0 {
+		k = slices.IndexFunc(all, fits)
+	}
+	if k < 0 {
+		return placement.Placement{}, fmt.Errorf("function %s has no form that runs in a proxy", f.Name)
+	}
+	return all[k], nil
+}
+
 // place puts a function into the topology in the treatment's form.
 func (a *Apparatus) place(j int, t *testbed.Topology, f function.Function, spec function.Spec, c Catalog) error {
 	s := &a.Plan.Study
@@ -298,22 +384,31 @@ func (a *Apparatus) path() string {
 	return path
 }
 
-// targets says where the generator sends the requests of the topologies that stand.
-func (a *Apparatus) targets(up testbed.Setup, standing []testbed.Topology) []load.Target {
-	ts := make([]load.Target, len(standing))
-	for k, t := range standing {
-		n := a.Plan.Study.Load.Connections
-		ts[k] = load.Target{Name: t.Name, Addr: up.Addr(k), Method: a.prepared.Method, Path: a.prepared.Path,
-			Host: a.prepared.Host, Connections: n, MaxConnections: 8 * n}
+// targets says where the generator sends the requests of the arms that stand.
+func (a *Apparatus) targets(up testbed.Setup, arms []int) []load.Target {
+	ts := make([]load.Target, len(arms))
+	for k, i := range arms {
+		o := a.offers[i]
+		ts[k] = load.Target{Name: a.Topologies[i].Name, Addr: up.Addr(k), Method: a.method(), Path: a.prepared.Path,
+			Host: a.prepared.Host, Body: int(o.body), Connections: o.connections, MaxConnections: 8 * o.connections}
 	}
 	return ts
+}
+
+// method is that of all requests: where some carry a body it is POST for those
+// without one too, so that they differ in nothing else.
+func (a *Apparatus) method() string {
+	if slices.ContainsFunc(a.offers, func(o offer) bool { return o.body > 0 }) {
+		return http.MethodPost
+	}
+	return a.prepared.Method
 }
 
 // loadOf is the traffic of a phase of a block in which the arms stand: its
 // targets are their places in that list. Who goes over the limit is drawn
 // afresh in each block.
 func (a *Apparatus) loadOf(p study.Phase, arms []int) load.Load {
-	l := load.Load{Rate: p.Rate, Each: p.Each, Seed: p.Seed, Closed: p.Kind == study.Closed}
+	l := load.Load{Rate: p.Rate, Weights: p.Weights, Each: p.Each, Seed: p.Seed, Closed: p.Kind == study.Closed}
 	for _, i := range p.Targets {
 		l.Targets = append(l.Targets, slices.Index(arms, i))
 	}

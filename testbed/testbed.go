@@ -70,6 +70,12 @@ type Checker interface {
 	Check(t Topology) error
 }
 
+// Limited is a Testbed that cannot give every factor of a study.
+type Limited interface {
+	// Lacks says why it cannot give a factor at a level; nil: it can.
+	Lacks(factor, level string) error
+}
+
 // Programmed is a Testbed that runs a program of its own beside proxies and
 // services.
 type Programmed interface {

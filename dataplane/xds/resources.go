@@ -143,6 +143,10 @@ func listener(p dataplane.Proxy) (*listenerv3.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	logs, err := accessLogs(p.AccessLog)
+	if err != nil {
+		return nil, err
+	}
 	manager, err := pack(&hcmv3.HttpConnectionManager{
 		CodecType:  hcmv3.HttpConnectionManager_HTTP1,
 		StatPrefix: "ingress",
@@ -152,6 +156,7 @@ func listener(p dataplane.Proxy) (*listenerv3.Listener, error) {
 		HttpFilters:                append(filters, httpFilter(router, end)),
 		GenerateRequestId:          wrapperspb.Bool(false),
 		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,
+		AccessLog:                  logs,
 	})
 	if err != nil {
 		return nil, err

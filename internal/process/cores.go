@@ -6,12 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Cores is how many cores this process may run on.
-func Cores() (int, error) {
-	allowed, err := affinity()
-	return allowed.Count(), err
-}
-
 // affinity is the cores that the calling thread may run on.
 func affinity() (set unix.CPUSet, err error) {
 	if err = unix.SchedGetaffinity(0, &set); err != nil {

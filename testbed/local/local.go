@@ -3,7 +3,8 @@
 // own, on loopback.
 //
 // All are children of tare and die with it (see internal/process). Nothing is
-// written to disk. It knows no workload and no data plane by name: both come
+// written to disk but what is wanted of a proxy as its access log: a file
+// without a name, which ends with its processes. It knows no workload and no data plane by name: both come
 // with the topology and the set that New is given.
 package local
 
@@ -12,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -97,6 +99,7 @@ func firstCause(errs []error) error {
 
 // stand is what stands for one treatment.
 type stand struct {
+	log      *os.File           // of the proxy; nil: none
 	services []*testbed.Service // the replicas
 	proxy    dataplane.Instance
 	addr     string // where requests go
@@ -137,10 +140,18 @@ func (b *Testbed) startProxy(ctx context.Context, t testbed.Topology, st *stand)
 	if err != nil {
 		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
 	}
-	if st.proxy, err = plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("%s-%d", t.Name, b.started.Add(1)), Workers: max(t.Workers, 1), Cores: t.Cores}); err != nil {
+	p := *t.Proxy
+	o := dataplane.Options{Name: fmt.Sprintf("%s-%d", t.Name, b.started.Add(1)), Workers: max(t.Workers, 1), Cores: t.Cores}
+	if p.AccessLog != nil {
+		if st.log, err = unlinked(); err != nil {
+			return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
+		}
+		o.Files = []*os.File{st.log}
+		p.AccessLog = &dataplane.AccessLog{Path: inherited, Format: p.AccessLog.Format}
+	}
+	if st.proxy, err = plane.Start(ctx, o); err != nil {
 		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
 	}
-	p := *t.Proxy
 	replicas := dataplane.Cluster{Name: testbed.ServiceCluster}
 	for _, service := range st.services {
 		replicas.Endpoints = append(replicas.Endpoints, service.Addr)
@@ -159,6 +170,24 @@ func (b *Testbed) startProxy(ctx context.Context, t testbed.Topology, st *stand)
 		}
 	}
 	return fmt.Errorf("configure the proxy of %s: %w", t.Name, err)
+}
+
+// inherited is the path by which a proxy opens the first file that it was
+// started with.
+const inherited = "/dev/fd/3"
+
+// unlinked makes a file in the directory for temporary files that has no name
+// there any more: it is gone when the last process that has it open is, however
+// that ends.
+func unlinked() (*os.File, error) {
+	f, err := os.CreateTemp("", "tare-access-log-")
+	if err != nil {
+		return nil, fmt.Errorf("make a file for its access log: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(fmt.Errorf("make a file for its access log: %w", err), f.Close())
+	}
+	return f, nil
 }
 
 // listenTries is how many ports a proxy is offered: another program may take
@@ -211,6 +240,9 @@ func (s *setup) Down() error {
 				}
 				for _, service := range st.services {
 					service.Stop(stopGrace)
+				}
+				if st.log != nil {
+					errs[i] = errors.Join(errs[i], st.log.Close())
 				}
 			})
 		}

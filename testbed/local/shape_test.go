@@ -1,13 +1,16 @@
 package local_test
 
 import (
+	"fmt"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/taremesh/tare/internal/process"
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/testbed"
 )
 
@@ -54,16 +57,38 @@ func TestCores(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Down()
-	all, err := process.Cores()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []int{1, all} {
+	for i, want := range []int{1, runtime.NumCPU()} {
 		for _, p := range s.Processes(i) {
 			var set unix.CPUSet
 			if err := unix.SchedGetaffinity(p.PID, &set); err != nil || set.Count() != want {
 				t.Errorf("the %s of %s may run on %d cores, want %d; %v", p.Role, ts[i].Name, set.Count(), want, err)
 			}
 		}
+	}
+}
+
+// A proxy's access log is a file of its own without a name, which goes with it.
+func TestAccessLog(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	x := proxied(topology(t, "logged", part{}))
+	x.Proxy.AccessLog = &dataplane.AccessLog{Format: "any"}
+	s, err := newTestbed(t).Up(deadline(t, 30*time.Second), []testbed.Topology{x, proxied(topology(t, "not", part{}))}, []int{0, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Down()
+	for range 3 {
+		get(t, s.Addr(0))
+		get(t, s.Addr(1))
+	}
+	file := fmt.Sprintf("/proc/%d/fd/3", s.Processes(0)[1].PID)
+	if text, err := os.ReadFile(file); err != nil || string(text) != "/\n/\n/\n/\n" { // the probe's too
+		t.Errorf("the log is %q, %v", text, err)
+	}
+	if name, err := os.Readlink(file); err != nil || !strings.HasPrefix(name, os.TempDir()) || !strings.HasSuffix(name, " (deleted)") {
+		t.Errorf("the log is the file %s, %v", name, err)
+	}
+	if x.Proxy.AccessLog.Path != "" {
+		t.Error("the topology was changed")
 	}
 }

@@ -1,0 +1,116 @@
+package experiment_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/study"
+)
+
+// leversStudy has a treatment for every kind of setting.
+const leversStudy = `tare: study/1
+name: levers
+dataplane: embedded
+workload: {name: echo, params: {work: 5us}}
+function: {name: ratelimit, params: {limits: {Team: 100000/s}, paths: [/]}}
+load: {rate: 200/s, users: {count: 4, mix: [{subscription: Team, share: 100%, weight: 1}]}}
+treatments:
+  - {name: off, control: direct}
+  - {name: router, control: router}
+  - {name: given, baseline: router, workload: {work: 5us}}
+design: {blocks: 10, stop: fixed, control_every: -1}
+`
+
+// leversPlan gives the third treatment, which is its baseline otherwise, one
+// setting, such as "workers: 3".
+func leversPlan(t *testing.T, baseline, given string) *study.Plan {
+	t.Helper()
+	p := planOf(t, leversStudy)
+	factor, level, _ := strings.Cut(given, ": ")
+	x := &p.Study.Treatments[2]
+	x.Baseline, x.Workload, x.Set = baseline, study.Params{}, study.Settings{{Factor: factor, Level: level}}
+	return p
+}
+
+// What a setting makes of a topology; of real processes: TestFactorsTakeEffect.
+func TestSettingsOfTopologies(t *testing.T) {
+	c := built(t)
+	for given, want := range map[string]string{
+		"workers: 3":         "workers 3 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
+		"cores: 1":           "workers 1 cores 1 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
+		"replicas: 2":        "workers 1 cores 0 replicas 2 filters [] log false service {work_ns:5000,response:64B}",
+		"chain: 2":           "workers 1 cores 0 replicas 0 filters [envoy.filters.http.wasm.noop-1 envoy.filters.http.wasm.noop-2] log false service {work_ns:5000,response:64B}",
+		"chain: 0":           "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
+		"access-log: on":     "workers 1 cores 0 replicas 0 filters [] log true service {work_ns:5000,response:64B}",
+		"access-log: off":    "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
+		"response: 2KiB":     "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:2KiB}",
+		"workload.work: 9us": "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:9000,response:64B}",
+		"mtls: off":          "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
+		"protocol: http/1.1": "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
+		"arrivals: poisson":  "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
+	} {
+		a, err := experiment.NewApparatus(leversPlan(t, "router", given), c)
+		if err != nil {
+			t.Errorf("%s: %v", given, err)
+			continue
+		}
+		x := a.Topologies[2]
+		filters := []string{}
+		for _, f := range x.Proxy.Filters {
+			filters = append(filters, f.Name)
+		}
+		service := strings.ReplaceAll(string(x.Service.Service), `"`, "")
+		got := fmt.Sprintf("workers %d cores %d replicas %d filters %v log %t service %s", x.Workers, x.Cores, x.Replicas, filters, x.Proxy.AccessLog != nil, service)
+		if got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", given, got, want)
+		}
+		if y := a.Topologies[1]; y.Workers != 1 || y.Cores+y.Replicas+len(y.Proxy.Filters) != 0 || y.Proxy.AccessLog != nil {
+			t.Errorf("%s: the baseline has it too: %+v", given, y)
+		}
+	}
+}
+
+// What nothing can give is refused by the factor's name, at its place in the
+// file, with what there is.
+func TestSettingsRefused(t *testing.T) {
+	c := built(t)
+	const router, direct = "router", "off"
+	for _, x := range []struct{ on, given, want string }{
+		{router, "colour: red", "factor colour at red: nothing gives this factor"},
+		{router, "colour: red", "given are: connections, rate, arrivals, protocol, request, response, workers, cores, chain, replicas, access-log, mtls, tracing, params.NAME, workload.NAME"},
+		{router, "params.: 3", "nothing gives this factor"},
+		{router, "connections: 0", "factor connections at 0: want a whole number from 1 to 1000"},
+		{router, "connections: many", "want a whole number"},
+		{router, "rate: 300", `rate "300" has no unit`},
+		{router, "arrivals: constant", "factor arrivals at constant: arrivals are poisson only, so far"},
+		{router, "protocol: h2", "factor protocol at h2: what the generator speaks is http/1.1 only, so far"},
+		{router, "request: 5", `size "5" has no unit`},
+		{router, "request: 17MiB", "not a whole number from 0B to 16MiB"},
+		{router, "response: big", "response"},
+		{router, "workers: 0", "want a whole number from 1 to 64"},
+		{direct, "workers: 2", "factor workers at 2: the treatment has no proxy"},
+		{router, fmt.Sprintf("cores: %d", runtime.NumCPU()+1), fmt.Sprintf("want 1 to %d, the cores that this machine allows", runtime.NumCPU())},
+		{router, "cores: 0", "want 1 to"},
+		{router, "cores: NaN", "want 1 to"},
+		{direct, "chain: 1", "no proxy that filters could stand in"},
+		{router, "chain: -1", "want a whole number from 0 to 32"},
+		{direct, "replicas: 2", "nothing else balances over replicas"},
+		{router, "replicas: 0", "want a whole number from 1 to 16"},
+		{router, "access-log: yes", "want off or on"},
+		{direct, "access-log: on", "no proxy that could write a log"},
+		{router, "mtls: on", "factor mtls at on: mutual TLS between proxies cannot be switched yet (levels: off)"},
+		{router, "tracing: on", "factor tracing at on: no proxy traces yet (levels: off)"},
+		{router, "params.paths: x", "the treatment does not carry the study's function"},
+		{router, "workload.colour: red", `unknown field "colour"`},
+		{router, "workload.work: red", "red"},
+		{router, "workload.work.unit: red", "there is no unit below what is no mapping"},
+	} {
+		_, err := experiment.NewApparatus(leversPlan(t, x.on, x.given), c)
+		if err == nil || !strings.Contains(err.Error(), x.want) || !strings.Contains(err.Error(), "$.treatments[2].") {
+			t.Errorf("%s, %s:\ngot  %v\nwant a place and %s", x.on, x.given, err, x.want)
+		}
+	}
+}
