@@ -30,9 +30,6 @@ const defaultClosed = 500 * time.Millisecond
 // latency is measured beside the closed loop.
 func (s *Study) setPairs() {
 	d := &s.Design
-	if d.Name != DesignPairs {
-		return
-	}
 	if d.Stop == "" {
 		d.Stop = StopFixed
 	}
@@ -48,20 +45,9 @@ func (s *Study) setPairs() {
 	s.Margin.setRate()
 }
 
-// checkPairs holds the fields of the pairs design, which belong to no other.
+// checkPairs holds the fields of the pairs design.
 func (s *Study) checkPairs() error {
 	d := s.Design
-	if d.Name != DesignPairs {
-		for _, f := range []struct {
-			path  string
-			given bool
-		}{{"$.design.pair", d.Pair != nil}, {"$.design.levels", d.Levels != nil}, {"$.design.closed", d.Closed != 0}, {"$.margin.rate", !s.Margin.Rate.IsZero()}} {
-			if f.given {
-				return s.Errorf(f.path, "this is for design: {name: %s}, and the design is %s", DesignPairs, d.Name)
-			}
-		}
-		return nil
-	}
 	switch {
 	case d.Stop != StopFixed:
 		return s.Errorf("$.design.stop", "design %s ends after its time or its blocks: write stop: %s, or nothing", DesignPairs, StopFixed)
@@ -108,6 +94,9 @@ func (s *Study) leastLatency() time.Duration {
 			low = min(low, l.Rate)
 		}
 	}
+	for i := range s.Treatments {
+		low = min(low, s.RateOf(i))
+	}
 	root := (5 + math.Sqrt(25+4*p50Requests)) / 2
 	return seconds(root * root / float64(low)).Round(10 * time.Millisecond)
 }
@@ -151,9 +140,9 @@ func (s *Study) checkPair() error {
 
 // expandLevels copies the pair and the A/A copy for each level. What they are
 // built on stays as a step of their ladders and never stands itself.
-func (s *Study) expandLevels() {
-	if s.Design.Name != DesignPairs || slices.ContainsFunc(s.Treatments, func(t Treatment) bool { return !t.Level.IsZero() }) {
-		return
+func (s *Study) expandLevels() error {
+	if slices.ContainsFunc(s.Treatments, func(t Treatment) bool { return !t.Level.IsZero() }) {
+		return nil
 	}
 	given := *s
 	s.Treatments = nil
@@ -181,6 +170,7 @@ func (s *Study) expandLevels() {
 			t.Against = append(t.Against, base)
 		}
 	}
+	return nil
 }
 
 // arm reports whether treatment i is one of the pair or its A/A copy.
@@ -188,10 +178,17 @@ func (s *Study) arm(i int) bool {
 	return i >= 0 && (slices.Contains(s.Design.Pair, s.Written(i)) || s.Treatments[i].Control == AA)
 }
 
-// Stands reports whether treatment i is ever brought up: in design pairs, what
-// the pair is built on is not.
+// Stands reports whether treatment i is ever brought up: in design pairs what
+// the pair is built on is not, nor in a design over factors what its cells are.
 func (s *Study) Stands(i int) bool {
-	return s.Design.Name != DesignPairs || !s.Treatments[i].Level.IsZero()
+	t := s.Treatments[i]
+	switch {
+	case s.Design.Name == DesignPairs:
+		return !t.Level.IsZero()
+	case s.OverFactors() && s.expanded():
+		return t.Cell != nil || t.Control == AA
+	}
+	return true
 }
 
 // Cells lists the cells of an expanded pairs study; none of another design.
@@ -219,6 +216,12 @@ func (s *Study) Cells() []Cell {
 		}
 	}
 	return cells
+}
+
+// quickenPairs: a group of each cell, three pairs and an A/A block.
+func (s *Study) quickenPairs() {
+	s.Design.Blocks = groupBlocks
+	s.Design.Latency = max(s.Design.Latency, s.leastLatency())
 }
 
 // What a block of a cell is.

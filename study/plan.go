@@ -119,9 +119,6 @@ func MakePlan(s Study, o Options) (*Plan, error) {
 	if err := s.expand(); err != nil {
 		return nil, err
 	}
-	if err := s.unplanned(); err != nil {
-		return nil, err
-	}
 	if o.Time != 0 {
 		if o.Time < minTime || o.Time > maxTime {
 			return nil, fmt.Errorf("plan %s: the time %v is not between %v and %v", s.Name, o.Time, minTime, maxTime)
@@ -136,7 +133,7 @@ func MakePlan(s Study, o Options) (*Plan, error) {
 		p.Seed = seedOf(s)
 	}
 	p.Study.Design.Latency = p.latency()
-	if err := p.addBlocks(); err != nil {
+	if err := p.planDesign(); err != nil {
 		return nil, err
 	}
 	p.Screening = p.fewest() < MinBlocks
@@ -154,9 +151,8 @@ func (s *Study) quicken() {
 	d := &s.Design
 	d.Blocks, d.ControlEvery, d.Stop = quickBlocks, -1, StopFixed
 	d.Latency = min(d.Latency, quickLatency)
-	if d.Name == DesignPairs { // a group of each cell: three pairs and an A/A block
-		d.Blocks = groupBlocks
-		d.Latency = max(d.Latency, s.leastLatency())
+	if own := s.design().quicken; own != nil {
+		own(s)
 	}
 }
 
@@ -176,29 +172,15 @@ func (p *Plan) fewest() int {
 	return fewest
 }
 
-// unplanned refuses what a study may say and no plan can hold yet.
-func (s *Study) unplanned() error {
-	switch d := s.Design; {
-	case !slices.Contains([]string{Interleaved, DesignPairs, DesignAA}, d.Name):
-		return s.Errorf("$.design.name", "design %s is not planned yet", d.Name)
-	case len(s.Factors) > 0:
-		return s.Errorf("$.factors", "factors are not planned yet")
-	}
-	for i, t := range s.Treatments {
-		if len(t.Set) > 0 {
-			return s.Errorf(s.At(i, "set"), "set is not planned yet")
-		}
-	}
-	return nil
-}
-
 // expand makes of the study as written the one that is carried out.
 func (s *Study) expand() error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
 	s.expandPlanes()
-	s.expandLevels()
+	if err := s.expandDesign(); err != nil {
+		return err
+	}
 	return s.Validate()
 }
 
@@ -227,7 +209,7 @@ const p99Requests = 10_000
 func (p *Plan) latency() time.Duration {
 	d := p.Study.Design
 	forP99 := time.Duration(1.05 * p99Requests / float64(p.Study.Load.Rate) * float64(time.Second))
-	if d.Name != DesignPairs && d.Blocks == 0 && forP99 > d.Latency && (MinBlocks+2)*(p.blockTime(false)+forP99-d.Latency) <= d.Time {
+	if d.Name != DesignPairs && d.Name != Windows && d.Blocks == 0 && forP99 > d.Latency && (MinBlocks+2)*(p.blockTime(false)+forP99-d.Latency) <= d.Time {
 		return forP99
 	}
 	return d.Latency
@@ -235,9 +217,6 @@ func (p *Plan) latency() time.Duration {
 
 func (p *Plan) addBlocks() error {
 	d := p.Study.Design
-	if d.Name == DesignPairs {
-		return p.addPairs()
-	}
 	if p.Study.Load.DefaultRate {
 		p.Expected = PilotTime
 	}
@@ -268,11 +247,11 @@ func (p *Plan) tooShort(least time.Duration) error {
 
 // hasControl: interference is between a baseline and something else.
 func (p *Plan) hasControl() bool {
-	return len(p.Study.Treatments) > 2 && p.Study.Design.Name == Interleaved
+	return len(p.all()) > 2 && p.Study.design().control
 }
 
 func (p *Plan) blockTime(control bool) time.Duration {
-	return standTime(len(p.Study.Treatments), p.phases(control, 0))
+	return standTime(len(p.all()), p.phases(control, 0))
 }
 
 // standTime is about what a block of so many treatments takes.
@@ -280,7 +259,7 @@ func standTime(treatments int, phases []Phase) time.Duration {
 	t := blockStart + time.Duration(treatments)*treatmentUp + blockTeardown
 	for _, ph := range phases {
 		t += ph.Duration
-		if ph.Kind == Solo || ph.Kind == Closed {
+		if ph.Alone(treatments) {
 			t += soloSettle
 		}
 	}
@@ -289,7 +268,14 @@ func standTime(treatments int, phases []Phase) time.Duration {
 
 // block plans the i-th block; controls is how many control blocks came before.
 func (p *Plan) block(i int, control bool, controls int, r *rand.Rand) Block {
-	b := Block{Index: i, Seed: r.Uint64() >> 11, Start: r.Perm(len(p.Study.Treatments)), Phases: p.phases(control, controls)}
+	b := Block{Index: i, Seed: r.Uint64() >> 11, Phases: p.phases(control, controls)}
+	all := p.all()
+	for _, k := range r.Perm(len(all)) {
+		b.Start = append(b.Start, all[k])
+	}
+	if len(all) < len(p.Study.Treatments) {
+		b.Arms = all
+	}
 	if control && r.IntN(2) == 1 {
 		at := len(b.Phases) - 1
 		for b.Phases[at].Kind != Solo {
@@ -297,19 +283,50 @@ func (p *Plan) block(i int, control bool, controls int, r *rand.Rand) Block {
 		}
 		b.Phases[at-1], b.Phases[at] = b.Phases[at], b.Phases[at-1]
 	}
+	if p.Study.Design.Name == Windows {
+		shuffleWindows(b.Phases, r)
+	}
 	for j := range b.Phases {
 		if b.Phases[j].Kind != Idle {
 			b.Phases[j].Seed = r.Uint64() >> 11
 		}
 	}
+	if p.Study.Design.Name == Windows {
+		shareArrivals(b.Phases)
+	}
 	return b
+}
+
+// windowsOf are the first and the number of a block's latency phases.
+func windowsOf(ps []Phase) []Phase {
+	from := slices.IndexFunc(ps, func(ph Phase) bool { return ph.Kind == Latency })
+	to := from
+	for to < len(ps) && ps[to].Kind == Latency {
+		to++
+	}
+	return ps[from:to]
+}
+
+// shuffleWindows puts the windows of a block into random order.
+func shuffleWindows(ps []Phase, r *rand.Rand) {
+	ws := windowsOf(ps)
+	r.Shuffle(len(ws), func(i, j int) { ws[i], ws[j] = ws[j], ws[i] })
+}
+
+// shareArrivals gives every window the same arrivals: those that have the same
+// rate get the same gaps.
+func shareArrivals(ps []Phase) {
+	ws := windowsOf(ps)
+	for i := range ws {
+		ws[i].Seed = ws[0].Seed
+	}
 }
 
 // phases lists a block's phases without their seeds.
 func (p *Plan) phases(control bool, controls int) []Phase {
 	s, all := p.Study, p.all()
 	k := float64(len(all))
-	total := float64(s.Load.Rate) * k
+	total := s.totalRate()
 	warm := min(warmupRate, warmupTotal/k)
 	if s.Load.Lowered != "" { // the host is slow for this study: to be warmed up, too
 		warm = min(warm, 2*float64(s.Load.Rate))
@@ -317,8 +334,8 @@ func (p *Plan) phases(control bool, controls int) []Phase {
 	ps := []Phase{
 		{Kind: Warmup, Targets: all, Rate: warm * k, Each: s.Design.Warmup, Duration: seconds(float64(s.Design.Warmup) / warm)},
 		{Kind: Idle, Duration: s.Design.Idle},
-		{Kind: Latency, Targets: all, Rate: total, Duration: s.Design.Latency},
 	}
+	ps = append(ps, p.latencyPhases(all, total)...)
 	if control {
 		bases := p.controlBaselines() // of each plane in turn
 		ps = append(ps,
@@ -331,6 +348,38 @@ func (p *Plan) phases(control bool, controls int) []Phase {
 	return ps
 }
 
+// latencyPhases are one that all treatments share, or in design windows one
+// for each, alone.
+func (p *Plan) latencyPhases(all []int, total float64) []Phase {
+	s := &p.Study
+	if s.Design.Name == Windows {
+		var ps []Phase
+		for _, i := range all {
+			ps = append(ps, Phase{Kind: Latency, Targets: []int{i}, Rate: float64(s.RateOf(i)), Duration: s.Design.Latency})
+		}
+		return ps
+	}
+	shared := Phase{Kind: Latency, Targets: all, Rate: total, Duration: s.Design.Latency}
+	if s.ratesDiffer() {
+		for _, i := range all {
+			shared.Weights = append(shared.Weights, float64(s.RateOf(i)))
+		}
+	}
+	return []Phase{shared}
+}
+
+// Alone reports whether the phase asks one of so many treatments while the
+// others are stopped.
+func (ph Phase) Alone(treatments int) bool {
+	switch ph.Kind {
+	case Solo, Closed:
+		return true
+	case Latency:
+		return len(ph.Targets) == 1 && treatments > 1
+	}
+	return false
+}
+
 func (s *Study) enforcePhase() Phase {
 	e, targets := s.Enforcement, s.Enforced()
 	each := s.OverUsers()*e.Requests + int(float64(s.Load.Rate)*e.Duration.Seconds())
@@ -338,13 +387,8 @@ func (s *Study) enforcePhase() Phase {
 		Rate: float64(each*len(targets)) / e.Duration.Seconds()}
 }
 
-func (p *Plan) all() []int {
-	all := make([]int, len(p.Study.Treatments))
-	for i := range all {
-		all[i] = i
-	}
-	return all
-}
+// all are the treatments that stand.
+func (p *Plan) all() []int { return p.Study.standing() }
 
 // controlBaselines are the treatments that stand for the baseline in the
 // interference control, one for each data plane: those of the A/A copies, else

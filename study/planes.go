@@ -112,7 +112,7 @@ func (s *Study) At(i int, field string) string {
 // plane of the study. One without a proxy stands once; what names it, or is
 // named by it, is followed on every plane.
 func (s *Study) expandPlanes() {
-	if len(s.DataPlane) < 2 || s.expanded() {
+	if len(s.DataPlane) < 2 || s.expanded() || s.factor(factorDataPlane) >= 0 {
 		return
 	}
 	given := *s

@@ -62,7 +62,7 @@ var fieldNotes = map[string]note{
 
 	"Design.of":            {about: "of a design over factors: the treatment that is copied for each combination of levels; default the last"},
 	"Design.resolution":    {about: "of design fraction: the resolution that it must have", bounded: true, least: 3, most: 8},
-	"Design.name":          {about: "interleaved: every request draws its treatment; pairs: two treatments at a time, level by level; aa: identical arms, compared in disjoint pairs", names: only(Designs()...)},
+	"Design.name":          {about: designDocs(), names: only(Designs()...)},
 	"Design.time":          {about: "for the whole run; default 90s, 20s for each treatment beyond 7; --time overrides it"},
 	"Design.blocks":        {about: "default: as many as fit the time", bounded: true, most: 10_000},
 	"Design.warmup":        {about: "requests to each treatment, discarded; default 1000", bounded: true, most: 1_000_000},

@@ -121,7 +121,7 @@ treatments:
   - {name: plain, control: direct}
   - {name: wide, baseline: plain, set: {connections: 16}}
 factors: {response: [1KiB, 16KiB], request: [0B, 1KiB], workers: [1, 2]}
-design: {name: fraction, of: plain, resolution: 3}
+design: {name: fraction, of: wide, resolution: 3}
 `
 
 var rightStudies = map[string]string{"small": small, "every": every, "paired": paired, "factored": factored}

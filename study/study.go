@@ -139,6 +139,9 @@ type Treatment struct {
 	DataPlane string `yaml:"-" json:"dataplane,omitempty"`
 	// Level is that of a copy made for one level of a pairs design.
 	Level Level `yaml:"-" json:"level,omitzero"`
+	// Cell is that of a copy made for one combination of the factors' levels:
+	// the index of the level of each.
+	Cell []int `yaml:"-" json:"cell,omitempty"`
 	// Of is the name in the study file of what it is a copy of; see Written.
 	Of string `yaml:"-" json:"of,omitempty"`
 
@@ -203,13 +206,12 @@ func (s *Study) has(i int, c Control) bool {
 // OnMesh reports whether treatment i stands behind a proxy.
 func (s *Study) OnMesh(i int) bool { return s.has(i, Router) || s.has(i, Token) }
 
-// Enforced lists the treatments that carry the study's function: by their own
+// Enforced lists the treatments that stand and carry the study's function: by their own
 // form, or by that of what they are built on.
 func (s *Study) Enforced() []int {
 	var is []int
 	for i := range s.Treatments {
-		carries := func(j int) bool { return s.Treatments[j].Form != "" && s.Treatments[j].Control == "" }
-		if slices.ContainsFunc(s.Ladder(i), carries) {
+		if s.Stands(i) && s.carries(i) {
 			is = append(is, i)
 		}
 	}

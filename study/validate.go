@@ -16,7 +16,10 @@ func (s *Study) setDefaults() {
 	l.Arrivals = cmp.Or(l.Arrivals, "poisson")
 	s.Testbed = cmp.Or(s.Testbed, DefaultTestbed)
 	d.Name = cmp.Or(d.Name, Interleaved)
-	s.setPairs()
+	if own := s.design().defaults; own != nil {
+		own(s)
+	}
+	s.setFactors()
 	l.DefaultRate = l.DefaultRate || l.Rate == 0
 	l.Rate = cmp.Or(l.Rate, defaultRate)
 	l.Connections = cmp.Or(l.Connections, 8)
@@ -73,7 +76,7 @@ func (s *Study) Validate() error {
 }
 
 func (s *Study) validate() error {
-	for _, check := range []func() error{s.checkHead, s.checkLoad, s.checkTreatments, s.checkDesign, s.checkPairs, s.checkEnforcement, s.checkReference} {
+	for _, check := range []func() error{s.checkHead, s.checkLoad, s.checkTreatments, s.checkTotal, s.checkDesign, s.checkOwn, s.checkFactors, s.checkCopied, s.checkEnforcement, s.checkReference} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -102,6 +105,38 @@ func (s *Study) checkHead() error {
 	return nil
 }
 
+// maxTreatments is how many stand at once.
+const maxTreatments = 60
+
+// standing are the treatments that stand.
+func (s *Study) standing() []int {
+	var is []int
+	for i := range s.Treatments {
+		if s.Stands(i) {
+			is = append(is, i)
+		}
+	}
+	return is
+}
+
+// totalRate is the requests/s that the treatments share.
+func (s *Study) totalRate() float64 {
+	is := s.standing()
+	total, equal := 0.0, float64(s.Load.Rate)*float64(len(is))
+	for _, i := range is {
+		total += float64(s.RateOf(i))
+	}
+	if s.ratesDiffer() {
+		return total
+	}
+	return equal // as a product, so that the digests of older plans stay
+}
+
+// ratesDiffer reports whether a treatment has a rate of its own.
+func (s *Study) ratesDiffer() bool {
+	return slices.ContainsFunc(s.standing(), func(i int) bool { return s.RateOf(i) != s.Load.Rate })
+}
+
 // maxRate is per treatment: above it a generator on one machine is the subject
 // of the measurement. maxTotal is what one schedule accepts (load.MaxRate).
 const (
@@ -117,13 +152,19 @@ func (s *Study) checkLoad() error {
 	if r := float64(l.Rate); !(r >= 1 && r <= maxRate) {
 		return s.Errorf("$.load.rate", "rate %v: want 1/s to %d/s for each treatment", l.Rate, maxRate)
 	}
-	if total := float64(l.Rate) * float64(len(s.Treatments)); total > maxTotal {
-		return s.Errorf("$.load.rate", "rate %v for each of %d treatments is %.0f/s in all: want at most %d/s", l.Rate, len(s.Treatments), total, maxTotal)
-	}
 	if l.Connections < 1 || l.Connections > 1000 {
 		return s.Errorf("$.load.connections", "%d connections: want 1 to 1000 for each treatment", l.Connections)
 	}
 	return s.checkUsers()
+}
+
+// checkTotal: what all treatments share must be a load that can be scheduled.
+// It follows ladders, so it comes after their check.
+func (s *Study) checkTotal() error {
+	if total := s.totalRate(); total > maxTotal {
+		return s.Errorf("$.load.rate", "rate %v for each of %d treatments is %.0f/s in all: want at most %d/s", s.Load.Rate, len(s.standing()), total, maxTotal)
+	}
+	return nil
 }
 
 // maxWeight keeps the sum of all users' weights a finite number.
@@ -163,8 +204,8 @@ func (s *Study) checkTreatments() error {
 	if len(s.Treatments) == 0 {
 		return s.Errorf("$", "the study has no treatments: nothing would be compared")
 	}
-	if len(s.Treatments) > 60 {
-		return s.Errorf("$.treatments", "%d treatments: at most 60 stand at once", len(s.Treatments))
+	if n := len(s.standing()); n > maxTreatments {
+		return s.Errorf("$.treatments", "%d treatments: at most %d stand at once", n, maxTreatments)
 	}
 	for i, t := range s.Treatments {
 		at := func(field string) string { return s.At(i, field) }
@@ -220,6 +261,12 @@ func (s *Study) checkStep(i int, t Treatment, at func(string) string) error {
 	if b := s.Index(t.Baseline); b < 0 || b >= i {
 		return s.Errorf(at("baseline"), "baseline %q of treatment %q is not a treatment above it (those are: %s)", t.Baseline, t.Name, s.namesBefore(i))
 	}
+	if t.Cell != nil {
+		return s.checkForm(i, t, at) // of what else it differs in, its maker has taken care
+	}
+	if err := s.checkSet(i, t); err != nil {
+		return err
+	}
 	things := 0
 	for _, has := range []bool{t.Control != "" && t.Control != Noop, t.Form != "", !t.Workload.IsZero(), len(t.Set) > 0} {
 		if has {
@@ -248,6 +295,8 @@ func (s *Study) checkRoot(t Treatment, at func(string) string) error {
 		return s.Errorf(at("form"), "treatment %q has no baseline to add form %s to", t.Name, t.Form)
 	case t.Site != "":
 		return s.Errorf(at("site"), "treatment %q has no form that could run at site %s", t.Name, t.Site)
+	case len(t.Set) > 0:
+		return s.Errorf(at("set"), "treatment %q has no baseline that could have %s otherwise; put the setting on a treatment on top of it", t.Name, t.Set[0].Factor)
 	case !t.Workload.IsZero():
 		return s.Errorf(at("workload"), "treatment %q has no baseline; write its parameters in the study's workload: {params: …}", t.Name)
 	}
@@ -260,7 +309,7 @@ func (s *Study) checkForm(i int, t Treatment, at func(string) string) error {
 		return s.Errorf(at("site"), "treatment %q has no form that could run at site %s", t.Name, t.Site)
 	case t.Form == "":
 		return nil
-	case s.Function == nil:
+	case s.Function == nil && t.Control != Noop:
 		return s.Errorf(at("form"), "treatment %q has a form, but the study names no function", t.Name)
 	case (t.Form == FormLibrary) != (t.Site == SiteService):
 		return s.Errorf(at("site"), "form %s cannot run at site %s", t.Form, t.Site)
@@ -328,11 +377,6 @@ const (
 	StopFixed = "fixed"
 )
 
-// Designs lists the names of all designs.
-func Designs() []string {
-	return []string{Interleaved, Windows, Factorial, Fraction, Sweep, AddDrop, DesignPairs, DesignAA, Knee}
-}
-
 // The bounds of the time of a run.
 const (
 	minTime = time.Second
@@ -370,9 +414,6 @@ func (s *Study) checkDesign() error {
 	if d.Blocks < 0 || d.Blocks > 10_000 {
 		return s.Errorf("$.design.blocks", "%d blocks: want 1 to 10000, or none to fill the time", d.Blocks)
 	}
-	if d.Name == DesignAA {
-		return s.checkArms()
-	}
 	return nil
 }
 
@@ -409,6 +450,8 @@ func (s *Study) checkEnforcement() error {
 	}
 	enforced := s.Enforced()
 	switch {
+	case len(enforced) == 0 && s.OverFactors() && !s.expanded():
+		return nil // its cells may carry it
 	case len(enforced) == 0:
 		return s.Errorf("$.enforcement", "no treatment carries the function: nothing would be enforced")
 	case members == 0:
