@@ -36,14 +36,20 @@ func (r *Report) HTML(w io.Writer) error {
 // page is a report with its pictures.
 type page struct {
 	*Report
-	Style      template.CSS
-	StyleHash  string
-	Forests    []twice
-	Ladders    []twice
-	Spectra    []template.HTML
-	Orders     []panels
-	Usages     []template.HTML
-	Histograms []template.HTML
+	Style         template.CSS
+	StyleHash     string
+	Forests       []twice
+	EffectForests []twice
+	Interactions  []panels
+	Waterfalls    []twice
+	SlopePanels   []template.HTML
+	Ladders       []twice
+	ShiftPanels   []template.HTML
+	Spectra       []template.HTML
+	Orders        []panels
+	Usages        []template.HTML
+	Histograms    []template.HTML
+	OutcomeBars   []template.HTML
 }
 
 // twice is one picture in two layouts, of which the page shows one.
@@ -62,12 +68,18 @@ type panels struct {
 var drawn = []string{"throughput", "p50", "cpu", "p99"}
 
 func newPage(r *Report) *page {
-	sum := sha256.Sum256([]byte(pageStyle))
-	p := &page{Report: r, Style: template.CSS(pageStyle), StyleHash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:])}
+	p := &page{Report: r, Style: template.CSS(pageStyle), StyleHash: styleHash(), Waterfalls: r.waterfalls(), SlopePanels: r.slopes(),
+		ShiftPanels: r.shiftPanels(), OutcomeBars: outcomeBars(r)}
 	for _, e := range drawn {
 		title := heading(e)
 		if rows := r.forestRows(e); len(rows) > 0 {
-			p.Forests = append(p.Forests, twice{title, forest("forest-"+e, e, rows, wideRows), forest("forest-"+e+"-n", e, rows, narrowRows)})
+			p.Forests = append(p.Forests, forests("forest-"+e, "Differences", e, rows))
+		}
+		if rows := r.effectRows(e); len(rows) > 0 {
+			p.EffectForests = append(p.EffectForests, forests("effects-"+e, "Effects", e, rows))
+		}
+		if ps := r.interactions(e); len(ps) > 0 {
+			p.Interactions = append(p.Interactions, panels{title + ", " + unitOf(e), ps})
 		}
 		if rungs := r.rungs(e); stands(rungs) {
 			p.Ladders = append(p.Ladders, twice{title, ladder("ladder-"+e, e, rungs, wideRungs), ladder("ladder-"+e+"-n", e, rungs, narrowRungs)})
@@ -83,6 +95,16 @@ func newPage(r *Report) *page {
 		}
 	}
 	return p
+}
+
+// styleHash is what the content security policy lets in.
+func styleHash() string {
+	sum := sha256.Sum256([]byte(pageStyle))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func forests(id, title, endpoint string, rows []forestRow) twice {
+	return twice{heading(endpoint), forest(id, title, endpoint, rows, wideRows), forest(id+"-n", title, endpoint, rows, narrowRows)}
 }
 
 // heading is an endpoint as a heading.

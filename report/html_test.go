@@ -29,7 +29,7 @@ func page(t testing.TB, r *report.Report) string {
 	return b.String()
 }
 
-func whole(t *testing.T, blocks int) *report.Report {
+func whole(t testing.TB, blocks int) *report.Report {
 	t.Helper()
 	e, bs := made(t, blocks, nil)
 	r, err := report.New(e, experiment.Done, bs)
@@ -58,7 +58,7 @@ func unfinished(t *testing.T) *report.Report {
 
 // extreme is a report of 30 treatments and 60 blocks whose figures no picture
 // would expect.
-func extreme(t *testing.T) *report.Report {
+func extreme(t testing.TB) *report.Report {
 	t.Helper()
 	r := whole(t, 12)
 	const treatments, blocks = 30, 60
@@ -110,6 +110,7 @@ var planted = map[string]float64{
 func reports(t *testing.T) map[string]*report.Report {
 	return map[string]*report.Report{
 		"one block": whole(t, 1), "screening": whole(t, 3), "whole": whole(t, 12), "unfinished": unfinished(t), "extreme": extreme(t),
+		"factors": factored(t), "greatest": greatest(t),
 		"planes": ofText(t, planesText, planted), "pairs": ofText(t, pairsText, planted),
 	}
 }
@@ -207,7 +208,7 @@ func (c *checker) element(x xml.StartElement) {
 			c.t.Errorf("svg %v: %v", at, err)
 		}
 		c.wanted = append(c.wanted, strings.Fields(at["aria-labelledby"])...)
-	case "line", "rect", "circle", "polyline", "text":
+	case "line", "rect", "circle", "polyline", "polygon", "path", "text":
 		c.frame(x.Name.Local, at)
 	}
 }
@@ -231,8 +232,10 @@ func (c *checker) frame(shape string, at map[string]string) {
 		xs, ys = []float64{number("cx")}, []float64{number("cy")}
 	case "text":
 		xs, ys = []float64{number("x")}, []float64{number("y")}
-	case "polyline":
-		for _, p := range strings.Fields(at["points"]) {
+	case "path", "polyline", "polygon":
+		// A path has moves and lines to places, and strokes without length.
+		places := at["points"] + strings.NewReplacer("M", " ", "L", " ", "h.01", "").Replace(at["d"])
+		for _, p := range strings.Fields(places) {
 			var x, y float64
 			if _, err := fmt.Sscanf(p, "%g,%g", &x, &y); err != nil {
 				c.t.Errorf("point %q: %v", p, err)

@@ -35,7 +35,7 @@ design: {blocks: 12, latency: 1s, stop: fixed}
 
 // made is an experiment whose blocks are computed: what each treatment adds is
 // known, and so is what befell each block.
-func made(t *testing.T, blocks int, change func(i int, b *experiment.Block)) (experiment.Experiment, []experiment.Block) {
+func made(t testing.TB, blocks int, change func(i int, b *experiment.Block)) (experiment.Experiment, []experiment.Block) {
 	t.Helper()
 	s, err := study.Parse("fake.yaml", []byte(text))
 	if err != nil {

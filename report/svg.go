@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -91,6 +93,106 @@ func (f *figure) path(class string, points []point) {
 		b.WriteString(place(p.x) + "," + place(p.y))
 	}
 	fmt.Fprintf(f, `<polyline class="%s" points="%s"/>`+"\n", class, b.String())
+}
+
+// strokes draws many lines as one shape: a page of thin lines stays small.
+func (f *figure) strokes(class string, lines [][]point) {
+	var b strings.Builder
+	for _, line := range lines {
+		for i, p := range line {
+			if i == 0 {
+				b.WriteByte('M')
+			} else {
+				b.WriteByte('L')
+			}
+			b.WriteString(place(p.x) + "," + place(p.y))
+		}
+	}
+	if b.Len() > 0 {
+		fmt.Fprintf(f, `<path class="%s" d="%s"/>`+"\n", class, b.String())
+	}
+}
+
+// dots draws many dots as one shape: the round ends of strokes without length.
+func (f *figure) dots(class string, points []point) {
+	var b strings.Builder
+	for _, p := range points {
+		b.WriteString("M" + place(p.x) + "," + place(p.y) + "h.01")
+	}
+	if b.Len() > 0 {
+		fmt.Fprintf(f, `<path class="dots %s" d="%s"/>`+"\n", class, b.String())
+	}
+}
+
+// area fills the room between two lines over the same places.
+func (f *figure) area(class string, upper, lower []point) {
+	if len(upper) == 0 {
+		return
+	}
+	around := append(slices.Clone(upper), reversed(lower)...)
+	var b strings.Builder
+	for i, p := range around {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(place(p.x) + "," + place(p.y))
+	}
+	fmt.Fprintf(f, `<polygon class="%s" points="%s"/>`+"\n", class, b.String())
+}
+
+func reversed(points []point) []point {
+	out := slices.Clone(points)
+	slices.Reverse(out)
+	return out
+}
+
+// Series that stand in one plot differ by colour, by the pattern of their line
+// and by the shape of their mark, so that they can be told apart without
+// colours: each is the class s0, s1, … of the page's style.
+const seriesStyles = 5
+
+func seriesClass(k int) string { return fmt.Sprintf("s%d", k%seriesStyles) }
+
+// seriesMark draws the mark of series k: a disc, a square, a triangle, a
+// rhombus, a ring.
+func (f *figure) seriesMark(k int, at point) {
+	const r = 4.2
+	class := "point " + seriesClass(k)
+	corners := map[int][]point{
+		1: {{-r, -r}, {r, -r}, {r, r}, {-r, r}},
+		2: {{0, -r - 1}, {r + 1, r}, {-r - 1, r}},
+		3: {{0, -r - 1.5}, {r + 1.5, 0}, {0, r + 1.5}, {-r - 1.5, 0}},
+	}[k%seriesStyles]
+	if corners == nil {
+		f.dot(class, at, r)
+		return
+	}
+	for i := range corners {
+		corners[i] = point{at.x + corners[i].x, at.y + corners[i].y}
+	}
+	f.area(class, corners, nil)
+}
+
+// apartBy moves places so that no two are nearer than gap, keeps their order,
+// and stays between from and to as long as there is room.
+func apartBy(places []float64, gap, from, to float64) []float64 {
+	order := make([]int, len(places))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(places[a], places[b]) })
+	out := slices.Clone(places)
+	next := from
+	for _, i := range order {
+		out[i] = max(out[i], next)
+		next = out[i] + gap
+	}
+	next = to
+	for _, i := range slices.Backward(order) {
+		out[i] = min(out[i], next)
+		next = out[i] - gap
+	}
+	return out
 }
 
 func (f *figure) dot(class string, at point, radius float64) {

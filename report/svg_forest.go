@@ -107,7 +107,7 @@ func verdictClass(c Comparison) string {
 }
 
 // forest draws differences with their intervals, the margin shaded.
-func forest(id, endpoint string, rows []forestRow, l rowLayout) template.HTML {
+func forest(id, title, endpoint string, rows []forestRow, l rowLayout) template.HTML {
 	low, high, margin := 0.0, 0.0, math.Inf(1)
 	for _, r := range rows {
 		low, high = min(low, r.interval.Low, -r.margin), max(high, r.interval.High, r.margin)
@@ -132,7 +132,7 @@ func forest(id, endpoint string, rows []forestRow, l rowLayout) template.HTML {
 	}
 	f.horizontal(s, bottom)
 	f.text("tick", point{l.from, bottom + 30}, l.to-l.from, "Δ in "+unitOf(endpoint))
-	return f.svg(id, "Differences "+endpointWords[endpoint]+", in "+unitOf(endpoint), forestWords(rows))
+	return f.svg(id, title+" "+endpointWords[endpoint]+", in "+unitOf(endpoint), forestWords(rows))
 }
 
 // bent reports whether the range is so wide that the margin would be a hair.

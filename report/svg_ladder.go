@@ -75,8 +75,18 @@ var (
 	narrowRungs = rowLayout{width: narrowWidth, row: 50, from: 8, to: 332, plot: 32, name: point{0, 14}, numbers: point{340, 14}, nameFits: 165, textFits: 175}
 )
 
-// ladder draws a waterfall: each treatment's step starts where its baseline ends.
+// ladder draws the ladders by one endpoint.
 func ladder(id, endpoint string, rungs []rung, l rowLayout) template.HTML {
+	return cascade(id, "Ladders "+endpointWords[endpoint], axisWords(endpoint), unitOf(endpoint), rungs, l)
+}
+
+// axisWords are what stands below the axis of an endpoint.
+func axisWords(endpoint string) string {
+	return unitOf(endpoint) + " " + strings.TrimPrefix(endpointWords[endpoint], "of ")
+}
+
+// cascade draws a waterfall: each step starts where the one above it ends.
+func cascade(id, title, axis, unit string, rungs []rung, l rowLayout) template.HTML {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, g := range rungs {
 		if g.known {
@@ -101,8 +111,8 @@ func ladder(id, endpoint string, rungs []rung, l rowLayout) template.HTML {
 		f.rung(rungs, i, s, l)
 	}
 	f.horizontal(s, bottom)
-	f.text("tick", point{l.from, bottom + 30}, l.to-l.from, "µs "+strings.TrimPrefix(endpointWords[endpoint], "of "))
-	return f.svg(id, "Ladders "+endpointWords[endpoint], ladderWords(rungs))
+	f.text("tick", point{l.from, bottom + 30}, l.to-l.from, axis)
+	return f.svg(id, title, ladderWords(rungs, unit))
 }
 
 func (f *figure) rung(all []rung, i int, s scale, l rowLayout) {
@@ -142,14 +152,14 @@ func rungNumbers(g rung) string {
 	return between(g.step.Interval)
 }
 
-func ladderWords(rungs []rung) string {
+func ladderWords(rungs []rung, unit string) string {
 	var b strings.Builder
 	for _, g := range rungs {
 		if g.step == nil {
-			fmt.Fprintf(&b, "%s: %s µs. ", g.treatment.Name, rungNumbers(g))
+			fmt.Fprintf(&b, "%s: %s %s. ", g.treatment.Name, rungNumbers(g), unit)
 			continue
 		}
-		fmt.Fprintf(&b, "%s adds to %s: %s µs. ", g.treatment.Name, g.step.Baseline, rungNumbers(g))
+		fmt.Fprintf(&b, "%s adds to %s: %s %s. ", g.treatment.Name, g.step.Baseline, rungNumbers(g), unit)
 	}
 	return b.String()
 }

@@ -60,20 +60,22 @@ func spectrum(r *Report, k int, t TreatmentSpectrum, x, y scale) template.HTML {
 	base := r.heldAgainst(r.Treatments[k])
 	f := panel(205, t.Name, against(base))
 	f.vertical(y, panelLeft, panelRight)
-	line := func(class string, values []float64) {
+	points := func(values []float64) []point {
 		var ps []point
 		for l, v := range values {
 			ps = append(ps, point{x.at(r.Spectrum.Levels[l]), y.at(v)})
 		}
-		f.path(class, ps)
+		return ps
 	}
+	var thin [][]point
 	for _, values := range t.Blocks {
-		line("thin", values)
+		thin = append(thin, points(values))
 	}
+	f.strokes("thin", thin)
 	if b := slices.IndexFunc(r.Spectrum.Treatments, func(o TreatmentSpectrum) bool { return o.Name == base }); b >= 0 {
-		line("baseline", r.Spectrum.Treatments[b].Median)
+		f.path("baseline", points(r.Spectrum.Treatments[b].Median))
 	}
-	line("bold", t.Median)
+	f.path("bold", points(t.Median))
 	f.line("axis", point{x.from, 174}, point{x.to, 174})
 	for _, q := range x.ticks(34) {
 		f.line("axis", point{x.at(q), 174}, point{x.at(q), 178})
@@ -223,10 +225,12 @@ func (c course) draw(id, endpoint string, span float64) template.HTML {
 	}
 	f.line("mean", point{x.from, y.at(c.interval.Estimate)}, point{x.to, y.at(c.interval.Estimate)})
 	words := fmt.Sprintf("Mean %s %s. In the order of the run:", between(c.interval), unitOf(endpoint))
+	var spots []point
 	for k, v := range c.values {
-		f.dot("spot", point{x.at(float64(k)), y.at(v)}, 2.6)
+		spots = append(spots, point{x.at(float64(k)), y.at(v)})
 		words += " " + signed(v)
 	}
+	f.dots("spot", spots)
 	f.line("axis", point{x.from, 124}, point{x.to, 124})
 	f.text("tick", point{x.from, 139}, 80, "block 1")
 	f.text("tick end", point{x.to, 139}, 80, fmt.Sprintf("block %d", len(c.values)))

@@ -1,0 +1,189 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"slices"
+	"time"
+)
+
+// History is one figure over results, the oldest first.
+type History struct {
+	Title  string // what it is a figure of
+	Unit   string // as printed: µs
+	Points []HistoryPoint
+	// Changes are the points from which on the level is another, ascending;
+	// the first point is none.
+	Changes []int
+}
+
+// HistoryPoint is the figure of one result.
+type HistoryPoint struct {
+	ID        string
+	At        time.Time
+	Value     float64
+	Low, High *float64 // its interval; nil without
+	Note      string   // what is to be said of the result: its version, a tag
+}
+
+// segments are the runs of points between changes, as first and one past last.
+func (h History) segments() [][2]int {
+	var out [][2]int
+	from := 0
+	for _, k := range append(slices.Clone(h.Changes), len(h.Points)) {
+		if k > from && k <= len(h.Points) {
+			out = append(out, [2]int{from, k})
+			from = k
+		}
+	}
+	return out
+}
+
+func (h History) level(segment [2]int) float64 {
+	sum := 0.0
+	for _, p := range h.Points[segment[0]:segment[1]] {
+		sum += p.Value
+	}
+	return sum / float64(segment[1]-segment[0])
+}
+
+// historyLayout is where the parts of a history stand.
+type historyLayout struct{ width, left, right float64 }
+
+var (
+	wideHistory   = historyLayout{wideWidth, 60, 800}
+	narrowHistory = historyLayout{narrowWidth, 48, 330}
+)
+
+// historyPicture draws a line of results with the levels between the changes.
+func historyPicture(id string, h History, l historyLayout) template.HTML {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, p := range h.Points {
+		low, high = min(low, p.Value), max(high, p.Value)
+		if p.Low != nil && p.High != nil {
+			low, high = min(low, *p.Low), max(high, *p.High)
+		}
+	}
+	const top, bottom = 34, 200
+	room := (high - low) * .05
+	y := linear(low-room, high+room, bottom, top)
+	x := linear(-.5, float64(len(h.Points))-.5, l.left, l.right)
+	f := &figure{width: l.width, height: bottom + 40}
+	f.text("tick", point{0, 12}, l.width, h.Unit)
+	f.vertical(y, l.left, l.right)
+	var line []point
+	for k, p := range h.Points {
+		at := point{x.at(float64(k)), y.at(p.Value)}
+		line = append(line, at)
+		if p.Low != nil && p.High != nil {
+			f.line("whisker undecided", point{at.x, y.at(*p.Low)}, point{at.x, y.at(*p.High)})
+		}
+	}
+	f.path("outline", line)
+	f.dots("spot", line)
+	f.levels(h, x, y, top, bottom)
+	f.line("axis", point{l.left, bottom + 4}, point{l.right, bottom + 4})
+	f.text("tick", point{l.left, bottom + 19}, 90, h.Points[0].At.UTC().Format(time.DateOnly))
+	if last := h.Points[len(h.Points)-1]; len(h.Points) > 1 {
+		f.text("tick end", point{l.right, bottom + 19}, 90, last.At.UTC().Format(time.DateOnly))
+	}
+	f.text("tick", point{l.left, bottom + 35}, l.right-l.left, fmt.Sprintf("%d results, one after the other", len(h.Points)))
+	return f.svg(id, h.Title+" over results, in "+h.Unit, h.words())
+}
+
+// levels draws the mean of each segment and a mark where one ends.
+func (f *figure) levels(h History, x, y scale, top, bottom float64) {
+	for k, s := range h.segments() {
+		mean := y.at(h.level(s))
+		f.line("mean", point{x.at(float64(s[0]) - .4), mean}, point{x.at(float64(s[1]) - .6), mean})
+		if k == 0 {
+			continue
+		}
+		at := x.at(float64(s[0]) - .5)
+		f.line("change", point{at, top}, point{at, bottom})
+		f.seriesMark(3, point{at, top - 6})
+	}
+}
+
+func (h History) words() string {
+	s := ""
+	for k, seg := range h.segments() {
+		if k > 0 {
+			s += fmt.Sprintf("Change at %s (%s): ", h.Points[seg[0]].ID, h.Points[seg[0]].At.UTC().Format(time.DateOnly))
+		}
+		s += fmt.Sprintf("%d results with the mean %s %s. ", seg[1]-seg[0], plain(h.level(seg)), h.Unit)
+	}
+	return s
+}
+
+// rows is the table of the same.
+func (h History) rows() [][]string {
+	rows := [][]string{{"result", "when", ">" + h.Unit, ">low", ">high", "change", "note"}}
+	for k, p := range h.Points {
+		change := ""
+		if slices.Contains(h.Changes, k) {
+			change = "from here on another level"
+		}
+		rows = append(rows, []string{p.ID, p.At.UTC().Format("2006-01-02 15:04"), plain(p.Value), number(p.Low), number(p.High), change, p.Note})
+	}
+	return rows
+}
+
+// historyPage is what history.html shows.
+type historyPage struct {
+	Title     string
+	Style     template.CSS
+	StyleHash string
+	Parts     []historyPart
+}
+
+type historyPart struct {
+	twice
+	Lines [][]Labelled
+}
+
+const historyText = `<!DOCTYPE html>
+<html lang="en" xmlns="http://www.w3.org/1999/xhtml">
+<head>
+<meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<meta name="referrer" content="no-referrer"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '{{.StyleHash}}'; base-uri 'none'; form-action 'none'"/>
+<title>{{.Title}}</title>
+<style>{{.Style}}</style>
+</head>
+<body>
+<header><h1>{{.Title}}</h1></header>
+<main>
+<p class="caption">One dot a result, in the order of their start, with its interval where it has one. Lines: the mean between changes. A rhombus and a dashed line: from there on the level is another.</p>
+{{range .Parts}}<section>{{template "twice" .}}{{template "lines" .Lines}}</section>
+{{end}}</main>
+</body>
+</html>`
+
+// HistoryHTML writes histories as one page like that of a report: pictures and
+// tables, nothing from elsewhere, no script. A history without points is left
+// out.
+func HistoryHTML(w io.Writer, title string, hs []History) error {
+	t, err := template.New("page").Funcs(pageWords).Parse(pageText)
+	if err == nil {
+		t, err = t.New("history").Parse(historyText)
+	}
+	if err != nil {
+		return fmt.Errorf("read the template of the history: %w", err)
+	}
+	p := historyPage{Title: title, Style: template.CSS(pageStyle), StyleHash: styleHash()}
+	for k, h := range hs {
+		if len(h.Points) == 0 {
+			continue
+		}
+		id := fmt.Sprintf("history-%d", k)
+		p.Parts = append(p.Parts, historyPart{twice{h.Title, historyPicture(id, h, wideHistory), historyPicture(id+"-n", h, narrowHistory)}, labelled(h.rows())})
+	}
+	if err := t.Execute(w, p); err != nil {
+		return fmt.Errorf("write the history %s: %w", title, err)
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+)
+
+// shiftPanels draws the shift function of each comparison: the difference at
+// every share of the requests with the band that holds everywhere at once. All
+// panels have the same scales.
+func (r *Report) shiftPanels() []template.HTML {
+	y := r.shiftScale()
+	var out []template.HTML
+	for k, s := range r.Shifts {
+		if len(s.Levels) > 1 && len(s.Estimate) == len(s.Levels) && len(s.Low) == len(s.Levels) && len(s.High) == len(s.Levels) {
+			out = append(out, r.shift(fmt.Sprintf("shift-%d", k), s, y))
+		}
+	}
+	return out
+}
+
+// Where the plot of a shift function ends below.
+const shiftBottom = 168
+
+// shiftScale spans all bands; where tails differ by far more than middles it
+// is bent, so that the middles are seen.
+func (r *Report) shiftScale() scale {
+	low, high := 0.0, 0.0
+	var all []float64
+	for _, s := range r.Shifts {
+		for k := range s.Estimate {
+			low, high = min(low, s.Low[k]), max(high, s.High[k])
+			all = append(all, math.Abs(s.Estimate[k]))
+		}
+	}
+	slices.Sort(all)
+	if n := len(all); n > 0 {
+		if usual := max(all[n*3/4], 1); max(-low, high) > 8*usual {
+			return symmetric(low, high, usual, shiftBottom, 46)
+		}
+	}
+	return linear(low, high, shiftBottom, 46)
+}
+
+// odds spreads both tails: p1 is as far from p10 as p90 from p99.
+func odds(q float64) float64 { return math.Log(q / (1 - q)) }
+
+func (r *Report) shift(id string, s Shift, y scale) template.HTML {
+	x := scale{low: s.Levels[0], high: s.Levels[len(s.Levels)-1], from: panelLeft, to: panelRight, bend: odds,
+		labels: func(_, _ float64) []float64 { return []float64{.5, .99, .01, .9, .1, .999, .001, .75, .25} }}
+	f := panel(190, s.Treatment+" − "+s.Baseline, "µs")
+	f.text("small", point{0, 31}, narrowWidth, s.Sentence)
+	if c := r.comparison(s.Treatment, s.Baseline, "p50"); c != nil {
+		f.box("margin", point{x.from, y.at(-c.Margin)}, point{x.to, y.at(c.Margin)})
+	}
+	f.vertical(y, panelLeft, panelRight)
+	var upper, lower, middle []point
+	words := fmt.Sprintf("%s Band over all levels at once, %s %%. ", s.Sentence, label(100*s.Confidence))
+	for k, q := range s.Levels {
+		upper = append(upper, point{x.at(q), y.at(s.High[k])})
+		lower = append(lower, point{x.at(q), y.at(s.Low[k])})
+		middle = append(middle, point{x.at(q), y.at(s.Estimate[k])})
+		words += fmt.Sprintf("p%s %s. ", label(q*100), between(Interval{s.Estimate[k], s.Low[k], s.High[k]}))
+	}
+	f.area("band", upper, lower)
+	f.path("edge", upper)
+	f.path("edge", lower)
+	f.line("zero", point{x.from, y.at(0)}, point{x.to, y.at(0)})
+	f.path("bold", middle)
+	f.line("axis", point{x.from, shiftBottom + 4}, point{x.to, shiftBottom + 4})
+	for _, q := range x.ticks(34) {
+		f.line("axis", point{x.at(q), shiftBottom + 4}, point{x.at(q), shiftBottom + 8})
+		f.text("tick mid", point{x.at(q), shiftBottom + 19}, 60, "p"+label(q*100))
+	}
+	return f.svg(id, "Shift of "+s.Treatment+" from "+s.Baseline+" by percentile, in µs", words)
+}
