@@ -28,6 +28,7 @@ type Analysis struct {
 	Shapley      []Waterfall    // of a full design of two-level factors
 	Shifts       []Shift        // of the primary comparisons by response time
 	Checks       Checks
+	Capacities   []Capacity // of a knee study: one for each treatment that is probed
 	Apparatus    Load
 	// Rejections counts the pairs of identical arms (design aa) whose interval
 	// excludes 0; nil in other designs.
@@ -106,6 +107,9 @@ func analyse(p *study.Plan, blocks []Block, known cache) (*Analysis, error) {
 		return an, ErrNoBlocks
 	}
 	s := newSheet(p, good, known)
+	if p.Study.Design.Name == study.Knee {
+		return an, an.analyseKnee(s)
+	}
 	for i := range p.Study.Treatments {
 		an.Treatments = append(an.Treatments, treatment(s, i))
 	}

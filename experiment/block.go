@@ -32,6 +32,7 @@ type stage struct {
 	ps       []process
 	served   []int64 // by each service before the first phase
 	block    Block
+	choose   func(study.Phase, *Block) study.Phase // the rate of a probe; nil where there are none
 	report   func(study.Kind)
 	settle   time.Duration
 	counter  func(pid int) (c counter, userOnly bool, err error) // of instructions
@@ -40,8 +41,8 @@ type stage struct {
 // carryOut brings everything up, runs the phases, judges, and takes it all
 // down. An error is the apparatus's or ctx's; what happened to a block that
 // stood is in Block.Void.
-func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, heaviest int, report func(study.Kind)) (b Block, err error) {
-	s := &stage{Apparatus: a, plan: plan, arms: a.Plan.Arms(plan.Index), heaviest: heaviest, report: report, settle: cmp.Or(r.Settle, defaultSettle)}
+func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, heaviest int, choose func(study.Phase, *Block) study.Phase, report func(study.Kind)) (b Block, err error) {
+	s := &stage{Apparatus: a, plan: plan, arms: a.Plan.Arms(plan.Index), heaviest: heaviest, choose: choose, report: report, settle: cmp.Or(r.Settle, defaultSettle)}
 	if s.counter = r.counter; s.counter == nil {
 		s.counter = countInstructions
 	}
@@ -128,6 +129,9 @@ func (s *stage) run(ctx context.Context) error {
 		if p.Heaviest && len(p.Targets) == 0 {
 			p.Targets = []int{s.heaviest}
 		}
+		if p.Kind == study.Probe {
+			p = s.choose(p, &s.block)
+		}
 		if err := s.phase(ctx, p); err != nil {
 			return fmt.Errorf("%s phase of block %d: %w", p.Kind, s.plan.Index, err)
 		}
@@ -149,7 +153,7 @@ func (s *stage) countServed(ctx context.Context) error {
 
 func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 	s.report(p.Kind)
-	if p.Kind == study.Solo || p.Kind == study.Closed {
+	if p.Kind == study.Solo || p.Kind == study.Closed || p.Kind == study.Probe {
 		others := s.others(p.Targets[0])
 		if err := s.up.Pause(others...); err != nil {
 			return err

@@ -22,6 +22,9 @@ const (
 	Throughput Endpoint = "throughput"
 	// ClosedP50 is the p50 of a closed loop. It compares with nothing.
 	ClosedP50 Endpoint = "closed-p50"
+	// KneeRate is the greatest rate under the objective of a knee study, in
+	// requests/s: more is better.
+	KneeRate Endpoint = "knee"
 )
 
 // Endpoints lists the endpoints that treatments are compared by.
@@ -39,7 +42,7 @@ func (e Endpoint) primary(l study.Level) bool {
 
 // Unit is what the endpoint is given in.
 func (e Endpoint) Unit() string {
-	if e == Throughput {
+	if e == Throughput || e == KneeRate {
 		return "requests/s"
 	}
 	return "µs"
@@ -47,7 +50,7 @@ func (e Endpoint) Unit() string {
 
 // direction turns that of the statistics, where less is better, round.
 func (e Endpoint) direction(d stat.Direction) stat.Direction {
-	if e != Throughput {
+	if e != Throughput && e != KneeRate {
 		return d
 	}
 	return map[stat.Direction]stat.Direction{stat.Worse: stat.Better, stat.Better: stat.Worse}[d]
@@ -62,7 +65,7 @@ func (e Endpoint) margin(m study.Margins, baseline float64) float64 {
 		return m.P50.Of(baseline)
 	case P99:
 		return m.P99.Of(baseline)
-	case Throughput:
+	case Throughput, KneeRate:
 		return m.Rate.Of(baseline)
 	}
 	return m.CPU.Of(baseline)
@@ -73,6 +76,7 @@ func (e Endpoint) margin(m study.Margins, baseline float64) float64 {
 type figures struct {
 	requests int
 	usage    []Usage // of each process; none without requests
+	probes   []Probe // of a knee study
 	values   map[Endpoint]float64
 	why      map[Endpoint]string
 }
@@ -241,6 +245,10 @@ func both(a, b *uint64) *uint64 {
 func strain(p *study.Plan, b Block) stat.Strain {
 	s := stat.Strain{}
 	for i, ph := range b.Phases {
+		if ph.Phase.Kind == study.Probe { // requests without an answer are what it is after
+			s.Steal = max(s.Steal, ph.Host.StealShare())
+			continue
+		}
 		s.Scheduled += ph.Stats.Scheduled
 		s.Sent += ph.Stats.Sent
 		if ph.Phase.Kind == study.Enforce {

@@ -12,8 +12,8 @@ import (
 
 // Forecast is what the function's model says of a plan before it runs.
 type Forecast struct {
-	// It covers every phase but enforcement and the windows of a closed loop,
-	// which have no schedule: those are judged when they have been.
+	// It covers every phase but enforcement, the windows of a closed loop, which
+	// have no schedule, and probes, whose rates are chosen later: those are judged when they have been.
 	Lowest    float64 `json:"lowest"`    // smallest share of its allowance that any user is left with
 	Refused   int     `json:"refused"`   // requests that would be refused in phases that measure overhead
 	Callers   int     `json:"callers"`   // users that hold state in one block and treatment, at most
@@ -73,7 +73,7 @@ func (a *Apparatus) arrivals(b study.Block, i int) ([]function.Arrival, error) {
 	var start time.Duration
 	arms := a.Plan.Arms(b.Index)
 	for _, p := range b.Phases {
-		if p.Kind == study.Enforce || p.Kind == study.Closed {
+		if p.Kind == study.Enforce || p.Kind == study.Closed || p.Kind == study.Probe {
 			break
 		}
 		if p.Heaviest && len(p.Targets) == 0 {

@@ -45,7 +45,7 @@ func (r *Runner) Pilot(ctx context.Context, a *Apparatus) (busy float64, err err
 			b.Phases = append(b.Phases, p)
 		}
 	}
-	block, err := r.carryOut(ctx, a, b, -1, func(study.Kind) {})
+	block, err := r.carryOut(ctx, a, b, -1, nil, func(study.Kind) {})
 	if err == nil && block.Void != "" {
 		err = fmt.Errorf("pilot: %s", block.Void)
 	}

@@ -126,6 +126,9 @@ func (c *course) enoughSoFar(blocks int) bool {
 	if r.Stop != study.StopWidth || !rule.Look(blocks) || c.analysis == nil {
 		return false
 	}
+	if c.Plan.Study.Design.Name == study.Knee {
+		return rule.Enough(c.analysis.kneeWidths(c.Plan))
+	}
 	return rule.Enough(c.analysis.primaryWidths())
 }
 
@@ -164,7 +167,7 @@ func (c *course) untilItCounts(ctx context.Context, plan study.Block) error {
 		}
 	}
 	for ; ; attempt, voids = attempt+1, voids+1 {
-		b, err := c.carryOut(ctx, c.Apparatus, plan, c.heaviest(plan), func(k study.Kind) { c.tell(Event{Block: plan.Index, Phase: k}) })
+		b, err := c.carryOut(ctx, c.Apparatus, plan, c.heaviest(plan), c.probe, func(k study.Kind) { c.tell(Event{Block: plan.Index, Phase: k}) })
 		if err != nil {
 			return err
 		}

@@ -36,7 +36,9 @@ func newSheet(p *study.Plan, blocks []*Block, known cache) *sheet {
 			arms := p.Arms(b.Index)
 			one = made{figures: map[int]figures{}, readings: readingsOf(b, arms)}
 			for _, i := range arms {
-				one.figures[i] = figuresOf(b, i)
+				f := figuresOf(b, i)
+				f.probes = probesOf(&p.Study, b, i)
+				one.figures[i] = f
 			}
 			known[key] = one
 		}

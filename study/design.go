@@ -38,7 +38,7 @@ func designs() []design {
 		{name: AddDrop, doc: "each factor's second level added to the first levels, and dropped from the second ones", factors: true, control: true, cells: (*Study).addDropCells, expand: (*Study).expandCells, blocks: (*Plan).addBlocks},
 		{name: DesignPairs, doc: "two treatments at a time, level by level", defaults: (*Study).setPairs, check: (*Study).checkPairs, expand: (*Study).expandLevels, quicken: (*Study).quickenPairs, blocks: (*Plan).addPairs},
 		{name: DesignAA, doc: "identical arms, compared in disjoint pairs", check: (*Study).checkArms, blocks: (*Plan).addBlocks},
-		{name: Knee, doc: "the greatest rate under an objective"},
+		{name: Knee, doc: "the greatest rate under an objective", defaults: (*Study).setKnee, check: (*Study).checkKnee, blocks: (*Plan).addKnee},
 	}
 }
 
@@ -91,7 +91,10 @@ func (s *Study) ownFields() []ownField {
 		{"$.design.pair", d.Pair != nil, pairs},
 		{"$.design.levels", d.Levels != nil, pairs},
 		{"$.design.closed", d.Closed != 0, pairs},
-		{"$.margin.rate", !s.Margin.Rate.IsZero(), pairs},
+		{"$.margin.rate", !s.Margin.Rate.IsZero(), append(pairs, Knee)},
+		{"$.design.objective", d.Objective != nil, []string{Knee}},
+		{"$.design.probe", d.Probe != 0, []string{Knee}},
+		{"$.design.treatments", d.Treatments != nil, []string{Knee}},
 		{"$.factors", len(s.Factors) > 0, factors},
 		{"$.design.of", d.Of != "", factors},
 		{"$.design.resolution", d.Resolution != 0, []string{Fraction}},

@@ -185,6 +185,8 @@ func (s *Study) Stands(i int) bool {
 	switch {
 	case s.Design.Name == DesignPairs:
 		return !t.Level.IsZero()
+	case s.Design.Name == Knee:
+		return slices.Contains(s.Probed(), i)
 	case s.OverFactors() && s.expanded():
 		return t.Cell != nil || t.Control == AA
 	}

@@ -62,6 +62,7 @@ const (
 	Solo    Kind = "solo"    // one treatment alone at the total rate
 	Closed  Kind = "closed"  // one treatment alone, as many requests as it answers
 	Enforce Kind = "enforce" // some users go over their limit
+	Probe   Kind = "probe"   // one treatment alone, at a rate that is chosen when it begins: Rate is then 0
 )
 
 // Phase is one stretch of a block under one load.
@@ -372,7 +373,7 @@ func (p *Plan) latencyPhases(all []int, total float64) []Phase {
 // others are stopped.
 func (ph Phase) Alone(treatments int) bool {
 	switch ph.Kind {
-	case Solo, Closed:
+	case Solo, Closed, Probe:
 		return true
 	case Latency:
 		return len(ph.Targets) == 1 && treatments > 1

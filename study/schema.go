@@ -96,12 +96,15 @@ func (ps properties) MarshalJSON() ([]byte, error) {
 // The patterns of quantities. They are what the units' own UnmarshalText
 // reads, but for spellings that nobody writes.
 const (
-	number          = `(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?`
-	ratePattern     = `^` + number + `/(s|min)$`
-	percentPattern  = `^` + number + `%$`
-	timePattern     = `((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+`
-	durationPattern = `^` + timePattern + `$`
-	marginPattern   = `^(` + number + `%|` + timePattern + `)$`
+	number           = `(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?`
+	ratePattern      = `^` + number + `/(s|min)$`
+	percentPattern   = `^` + number + `%$`
+	timePattern      = `((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+`
+	durationPattern  = `^` + timePattern + `$`
+	objectivePattern = `^` + condition + `( *, *` + condition + `)*$`
+	condition        = `(p` + plain + ` *< *` + timePattern + `|errors *< *` + number + `%)`
+	plain            = `\d+(\.\d*)?`
+	marginPattern    = `^(` + number + `%|` + timePattern + `)$`
 )
 
 // quantities are the types that text becomes, by the name of their definition.
@@ -114,6 +117,7 @@ var quantities = map[reflect.Type]struct {
 	reflect.TypeFor[time.Duration](): {"duration", schema{Type: "string", Pattern: durationPattern, Description: "a time with its unit: 700ms, 1m30s"}},
 	reflect.TypeFor[Margin]():        {"margin", schema{Type: "string", Pattern: marginPattern, Description: "a share of the baseline or a time: 2%, 5us"}},
 	reflect.TypeFor[Level]():         {"level", schema{AnyOf: []*schema{{Const: ClosedLevel}, {Type: "string", Pattern: ratePattern}}, Description: "a rate for each treatment, or closed: as much as it answers"}},
+	reflect.TypeFor[Objective]():     {"objective", schema{Type: "string", Pattern: objectivePattern, Description: "conditions that all must hold: p99<5ms,errors<0.1%"}},
 	reflect.TypeFor[Form]():          {"form", schema{Enum: words(Forms()), Description: "a way to realise a function"}},
 	reflect.TypeFor[Site]():          {"site", schema{Enum: words(Sites()), Description: "where on the path a function runs"}},
 	reflect.TypeFor[Control]():       {"control", schema{Enum: words(Controls()), Description: "a treatment that belongs to the apparatus of comparison"}},

@@ -73,6 +73,9 @@ var fieldNotes = map[string]note{
 	"Design.stop":          {about: "width: when every primary interval is narrow enough; fixed: after all blocks", names: only(StopWidth, StopFixed)},
 	"Design.pair":          {about: "of design pairs: the baseline and the treatment"},
 	"Design.levels":        {about: "of design pairs: rates for each treatment, or closed"},
+	"Design.objective":     {about: "of design knee: what a rate must keep, such as p99<5ms,errors<0.1%"},
+	"Design.probe":         {about: "of design knee: the length of one probe, of which the first fifth is not judged; default: the least that the objective needs, at least 1.25s"},
+	"Design.treatments":    {about: "of design knee: those whose knee is asked for; default all"},
 	"Design.closed":        {about: "of design pairs: one of the four windows of a closed loop; default 500ms"},
 
 	"Enforcement.subscription": {about: "whose users go over their limit", needed: true},

@@ -124,7 +124,18 @@ factors: {response: [1KiB, 16KiB], request: [0B, 1KiB], workers: [1, 2]}
 design: {name: fraction, of: wide, resolution: 3}
 `
 
-var rightStudies = map[string]string{"small": small, "every": every, "paired": paired, "factored": factored}
+// kneed has each field of a knee study that the others lack.
+const kneed = `tare: study/1
+name: kneed
+workload: {name: echo}
+treatments:
+  - {name: plain, control: direct}
+  - {name: more, baseline: plain, workload: {work: 5us}}
+design: {name: knee, objective: "p99<5ms, errors < 0.1%", probe: 30s, treatments: [plain, more], time: 10m}
+margin: {rate: 5%}
+`
+
+var rightStudies = map[string]string{"small": small, "every": every, "paired": paired, "factored": factored, "kneed": kneed}
 
 func TestRightStudiesFollowTheSchema(t *testing.T) {
 	s, anyName := compileSchema(t, builtIn), compileSchema(t, study.Known{})

@@ -171,6 +171,13 @@ type Design struct {
 	Of         string `yaml:"of" json:"of,omitempty"`
 	Resolution int    `yaml:"resolution" json:"resolution,omitempty"`
 
+	// Of design knee: what a rate must keep, the length of one probe, and the
+	// treatments whose knee is asked for; default: the least that the objective
+	// needs, at least a second, and all.
+	Objective  Objective     `yaml:"objective" json:"objective,omitempty"`
+	Probe      time.Duration `yaml:"probe" json:"probe,omitempty"`
+	Treatments []string      `yaml:"treatments" json:"treatments,omitempty"`
+
 	timeDefault bool // the study gives no time
 }
 
