@@ -65,12 +65,12 @@ func factorKinds() []factorKind {
 		{name: factorConnections, doc: "connections to each treatment, such as [4, 16]", short: "c", read: whole(1, 1000, "connection")},
 		{name: factorRate, doc: "requests/s to each treatment, such as [100/s, 500/s]", short: "r", read: readRate},
 		{name: "arrivals", doc: "how requests are spaced in time", short: "arrivals", read: oneOf([]string{"poisson"}, nil)},
-		{name: "protocol", doc: "what requests are sent by", short: "protocol", read: oneOf([]string{"http1"}, nil)},
+		{name: "protocol", doc: "what requests are sent by", short: "protocol", read: oneOf([]string{"http/1.1"}, nil)},
 		{name: "request", doc: "size of a request's body, such as [0B, 16KiB]", short: "req", read: readSize},
 		{name: factorResponse, doc: "size of a response's body, such as [1KiB, 64KiB]", short: "resp", read: readSize},
 		{name: "workers", doc: "worker threads of the proxy, such as [1, 2]", short: "w", proxy: true, read: whole(1, 64, "worker")},
 		{name: "cores", doc: "cores that the treatment's processes may run on, such as [1, 2]", short: "cores", read: whole(1, 1024, "core")},
-		{name: "chain", doc: "filters that do nothing in front of what the treatment has, such as [0, 4, 16]", short: "chain", proxy: true, idle: "0", read: whole(0, 64, "filter")},
+		{name: "chain", doc: "filters that do nothing in front of what the treatment has, such as [0, 4, 16]", short: "chain", proxy: true, idle: "0", read: whole(0, 32, "filter")},
 		{name: factorFilter, doc: "a filter that does nothing, in a form: [none, wasm]", short: "filter", field: "write control: noop and its form", read: readForm},
 		{name: factorForm, doc: "the study's function, in a form: [none, native, wasm]", short: "form", field: "write form: itself", read: readForm},
 		{name: factorFunction, doc: "what is weighed: none, noop (nothing, in the same form), or the study's function", short: "function", field: "write form: or control: noop", read: readFunction},
@@ -86,7 +86,7 @@ func factorKinds() []factorKind {
 	}
 }
 
-var parameterRule = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+var parameterRule = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*$`)
 
 // kindOf finds a factor's kind; false: there is none.
 func kindOf(name string) (factorKind, bool) {
