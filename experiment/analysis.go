@@ -231,16 +231,18 @@ func apparatusLoad(blocks []*Block) Load {
 	var sent int
 	var wall float64
 	for _, b := range blocks {
-		rec, samples := b.phaseOf(study.Latency)
-		busy = append(busy, rec.Host.BusyShare())
-		steal = append(steal, rec.Host.StealShare())
-		n := max(rec.Stats.Sent, 1)
-		generator = append(generator, micros(rec.Stats.CPU-rec.Stats.Spin)/float64(n))
-		spin = append(spin, rec.Stats.Spin.Seconds()/rec.Wall.Seconds())
-		remainder = append(remainder, unaccounted(rec))
-		late = append(late, lateness(samples, -1)...)
-		sent += rec.Stats.Sent
-		wall += rec.Phase.Duration.Seconds()
+		for _, k := range b.latencies() {
+			rec, samples := &b.Phases[k], b.Samples[k]
+			busy = append(busy, rec.Host.BusyShare())
+			steal = append(steal, rec.Host.StealShare())
+			n := max(rec.Stats.Sent, 1)
+			generator = append(generator, micros(rec.Stats.CPU-rec.Stats.Spin)/float64(n))
+			spin = append(spin, rec.Stats.Spin.Seconds()/rec.Wall.Seconds())
+			remainder = append(remainder, unaccounted(rec))
+			late = append(late, lateness(samples, -1)...)
+			sent += rec.Stats.Sent
+			wall += rec.Phase.Duration.Seconds()
+		}
 	}
 	l := Load{Rate: float64(sent) / wall, HostBusy: median(busy), Steal: slices.Max(steal),
 		GeneratorCPU: median(generator), SpinShare: median(spin), Remainder: median(remainder)}

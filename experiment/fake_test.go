@@ -34,6 +34,7 @@ type machine struct {
 	addOf  map[string]time.Duration // by treatment; used instead of add when set
 	names  []string                 // of the treatments that stand
 	paused []int                    // places of those that are stopped
+	alone  []string                 // what was asked alone, and how many were stopped then
 	noise  time.Duration
 	limit  int // treatment that refuses everything; -1: none
 	unsent int // every so many requests one is never sent; 0: none
@@ -157,6 +158,9 @@ func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, loa
 	}
 	if l.Closed {
 		return s.closed(l)
+	}
+	if len(l.Targets) == 1 {
+		m.alone = append(m.alone, fmt.Sprint(m.names[l.Targets[0]], " ", len(m.paused)))
 	}
 	schedule, err := load.NewSchedule(l, s.k, s.p)
 	if err != nil {

@@ -91,6 +91,28 @@ func (b *Block) phaseOf(k study.Kind) (*PhaseRecord, []load.Sample) {
 	return nil, nil
 }
 
+// latencyOf returns the latency phase in which treatment i is asked, and its
+// samples: the block's only one, or the treatment's own window.
+func (b *Block) latencyOf(i int) (*PhaseRecord, []load.Sample) {
+	for k := range b.Phases {
+		if p := &b.Phases[k].Phase; p.Kind == study.Latency && (len(p.Targets) == 0 || slices.Contains(p.Targets, i)) {
+			return &b.Phases[k], b.Samples[k]
+		}
+	}
+	return nil, nil
+}
+
+// latencies are the indices of the block's latency phases.
+func (b *Block) latencies() []int {
+	var ks []int
+	for k := range b.Phases {
+		if b.Phases[k].Phase.Kind == study.Latency {
+			ks = append(ks, k)
+		}
+	}
+	return ks
+}
+
 // responses are the response times, in µs and sorted, of treatment i's
 // requests that were answered, whatever the answer.
 func responses(samples []load.Sample, i int) []float64 {
@@ -108,7 +130,7 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 
 // figuresOf computes treatment i's endpoints from a block's latency phase.
 func figuresOf(b *Block, i int) figures {
-	_, samples := b.phaseOf(study.Latency)
+	_, samples := b.latencyOf(i)
 	xs := responses(samples, i)
 	f := figures{requests: len(xs), usage: usageOf(b, i), values: map[Endpoint]float64{}, why: map[Endpoint]string{}}
 	for e, q := range quantiles {
@@ -167,7 +189,7 @@ type Usage struct {
 
 // usageOf lists the usage of treatment i's processes; none without requests.
 func usageOf(b *Block, i int) []Usage {
-	busy, samples := b.phaseOf(study.Latency)
+	busy, samples := b.latencyOf(i)
 	idle, _ := b.phaseOf(study.Idle)
 	if busy == nil || idle == nil {
 		return nil
@@ -260,12 +282,15 @@ func strain(p *study.Plan, b Block) stat.Strain {
 			}
 		}
 	}
-	rec, samples := b.phaseOf(study.Latency)
-	if rec == nil {
+	ks := b.latencies()
+	if len(ks) == 0 {
 		return s
 	}
-	s.Steal = rec.Host.StealShare()
+	for _, k := range ks {
+		s.Steal = max(s.Steal, b.Phases[k].Host.StealShare())
+	}
 	for _, i := range p.Arms(b.Index) {
+		_, samples := b.latencyOf(i)
 		if late := lateness(samples, i); len(late) > 0 {
 			s.Lateness = append(s.Lateness, stat.Quantile(late, 0.5))
 			s.LatenessError = max(s.LatenessError, stat.MedianError(late))

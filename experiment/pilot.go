@@ -52,12 +52,14 @@ func (r *Runner) Pilot(ctx context.Context, a *Apparatus) (busy float64, err err
 	if err != nil {
 		return 0, err
 	}
-	rec, _ := block.phaseOf(study.Latency)
-	var sum time.Duration
-	for _, p := range rec.Parts {
-		sum += p.CPU
+	for _, k := range block.latencies() { // of windows the busiest
+		var sum time.Duration
+		for _, p := range block.Phases[k].Parts {
+			sum += p.CPU
+		}
+		busy = max(busy, sum.Seconds()/pilotTime.Seconds()/float64(runtime.NumCPU()))
 	}
-	return sum.Seconds() / pilotTime.Seconds() / float64(runtime.NumCPU()), nil
+	return busy, nil
 }
 
 // rateStep is the step in which a rate is lowered, in requests/s for each
