@@ -86,6 +86,10 @@ func JSONParams(source string, text []byte) (Params, error) {
 
 // placed turns a YAML error into one line that begins with file:line:column.
 func placed(file string, err error) error {
+	var own *PlaceError // of a node that read itself, and does not know its file
+	if errors.As(err, &own) && own.File == "" {
+		return &PlaceError{File: file, Line: own.Line, Column: own.Column, Err: own.Err}
+	}
 	var y yaml.Error
 	if !errors.As(err, &y) || y.GetToken() == nil {
 		return fmt.Errorf("%s: %w", file, err)
