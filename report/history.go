@@ -78,18 +78,19 @@ func historyPicture(id string, h History, l historyLayout) template.HTML {
 		at := point{x.at(float64(k)), y.at(p.Value)}
 		line = append(line, at)
 		if p.Low != nil && p.High != nil {
-			f.line("whisker undecided", point{at.x, y.at(*p.Low)}, point{at.x, y.at(*p.High)})
+			f.line("reach", point{at.x, y.at(*p.Low)}, point{at.x, y.at(*p.High)})
 		}
 	}
 	f.path("outline", line)
 	f.dots("spot", line)
 	f.levels(h, x, y, top, bottom)
+	f.changeDates(h, x, l)
 	f.line("axis", point{l.left, bottom + 4}, point{l.right, bottom + 4})
 	f.text("tick", point{l.left, bottom + 19}, 90, h.Points[0].At.UTC().Format(time.DateOnly))
 	if last := h.Points[len(h.Points)-1]; len(h.Points) > 1 {
 		f.text("tick end", point{l.right, bottom + 19}, 90, last.At.UTC().Format(time.DateOnly))
 	}
-	f.text("tick", point{l.left, bottom + 35}, l.right-l.left, fmt.Sprintf("%d results, one after the other", len(h.Points)))
+	f.text("tick", point{l.left, bottom + 35}, l.right-l.left, resultsWords(len(h.Points)))
 	return f.svg(id, h.Title+" over results, in "+h.Unit, h.words())
 }
 
@@ -105,6 +106,26 @@ func (f *figure) levels(h History, x, y scale, top, bottom float64) {
 		f.line("change", point{at, top}, point{at, bottom})
 		f.seriesMark(3, point{at, top - 6})
 	}
+}
+
+// changeDates writes when each change was, as far as there is room beside it.
+func (f *figure) changeDates(h History, x scale, l historyLayout) {
+	const room = 74 // of a date
+	end := 0.0
+	for _, s := range h.segments()[1:] {
+		at := x.at(float64(s[0])-.5) + 10
+		if at >= end && at+room <= l.right {
+			f.text("small", point{at, 32}, room, h.Points[s[0]].At.UTC().Format(time.DateOnly))
+			end = at + room
+		}
+	}
+}
+
+func resultsWords(n int) string {
+	if n == 1 {
+		return "1 result"
+	}
+	return fmt.Sprintf("%d results, one after the other", n)
 }
 
 func (h History) words() string {
@@ -158,7 +179,7 @@ const historyText = `<!DOCTYPE html>
 <header><h1>{{.Title}}</h1></header>
 <main>
 <p class="caption">One dot a result, in the order of their start, with its interval where it has one. Lines: the mean between changes. A rhombus and a dashed line: from there on the level is another.</p>
-{{range .Parts}}<section>{{template "twice" .}}{{template "lines" .Lines}}</section>
+{{range .Parts}}<section>{{template "twice" .}}<details><summary>As a table</summary>{{template "lines" .Lines}}</details></section>
 {{end}}</main>
 </body>
 </html>`

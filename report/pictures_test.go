@@ -62,8 +62,8 @@ func TestPicturesOfFactors(t *testing.T) {
 	text := page(t, r)
 	for _, want := range []string{
 		`id="effects-p50-t"`, `id="effects-cpu-n-t"`, `id="interaction-p50-1-t"`, `id="shapley-0-n-t"`, `id="slope-0-t"`, `id="shift-0-t"`, `id="outcomes-3-enforce-t"`,
-		"interaction: 4 → 64, none → wasm", "at most +9.00 (+5.00 to +13.0): material, worse", "connections 4, filter wasm: 226 µs",
-		"+0.0123 (+0.0101 to +0.0145) µs per connection; curved", "the tail, greatest at p99", "filter none → wasm adds to response 1KiB → 64KiB: −10.0 (−14.0 to −6.00) µs",
+		"4 → 64, none → wasm", "at most +9.00 (+5.00 to +13.0): material, worse", "connections 4, filter wasm: 226 µs",
+		"+0.0123 (+0.0101 to +0.0145) µs per connection. curved", "the tail, greatest at p99", "filter none → wasm adds to response 1KiB → 64KiB: −10.0 (−14.0 to −6.00) µs",
 		"drift: native rises", "no: curved", "response</td>",
 	} {
 		if !strings.Contains(text, want) {

@@ -27,7 +27,7 @@ func (r *Report) effectRows(endpoint string) []forestRow {
 				continue
 			}
 			c := e.asComparison()
-			rows = append(rows, forestRow{name: e.Name, against: e.levels(), numbers: between(e.Interval), interval: e.Interval, margin: e.Margin,
+			rows = append(rows, forestRow{name: strings.Join(e.Factors, " × "), against: e.levels(), numbers: between(e.Interval), interval: e.Interval, margin: e.Margin,
 				verdict: shortVerdict(c), class: verdictClass(c), rule: first && len(rows) > 0})
 			first = false
 		}
@@ -40,16 +40,13 @@ func (e Effect) asComparison() Comparison {
 	return Comparison{Verdict: e.Verdict, Direction: e.Direction, Primary: e.Primary, BlocksNeeded: e.BlocksNeeded}
 }
 
-// levels says what changes: 4 → 64, or both of an interaction.
+// levels says what changes: 4 → 64, or both of an interaction's.
 func (e Effect) levels() string {
 	var parts []string
 	for k := range e.Factors {
 		parts = append(parts, e.From[k]+" → "+e.To[k])
 	}
-	if len(parts) > 1 {
-		return "interaction: " + strings.Join(parts, ", ")
-	}
-	return strings.Join(parts, "")
+	return strings.Join(parts, ", ")
 }
 
 // grid is the means of two factors at the levels that effects know.
@@ -107,19 +104,21 @@ func (r *Report) interactions(endpoint string) []template.HTML {
 	var out []template.HTML
 	room := (high - low) * .05
 	for k, g := range gs {
-		out = append(out, g.draw(fmt.Sprintf("interaction-%s-%d", endpoint, k), linear(low-room, high+room, 170, 46)))
+		out = append(out, g.draw(fmt.Sprintf("interaction-%s-%d", endpoint, k), linear(low-room, high+room, interactionBottom-4, 56)))
 	}
 	return out
 }
 
-// Where an interaction's lines end and their names begin.
+// Where an interaction's lines end, sideways and below, and where their names
+// begin.
 const (
-	linesEnd  = 226
-	linesName = 240
+	linesEnd          = 226
+	linesName         = 240
+	interactionBottom = 184
 )
 
 func (g *grid) draw(id string, y scale) template.HTML {
-	f := panel(208, g.factors[0]+" × "+g.factors[1], "")
+	f := panel(interactionBottom+34, g.factors[0]+" × "+g.factors[1], "")
 	f.text("small", point{0, 31}, narrowWidth, g.verdict())
 	f.vertical(y, panelLeft, linesEnd+8)
 	across := g.levels[0]
@@ -140,18 +139,18 @@ func (g *grid) draw(id string, y scale) template.HTML {
 		}
 		ends = append(ends, line[len(line)-1].y)
 	}
-	names = apartBy(ends, textHeight, 48, 174)
-	f.text("tick", point{linesName, 38}, narrowWidth-linesName, g.factors[1])
+	names = apartBy(ends, textHeight, 62, interactionBottom)
+	f.text("tick", point{linesName, 48}, narrowWidth-linesName, g.factors[1])
 	for k, level := range g.levels[1] {
 		f.line("leader", point{linesEnd - 8, ends[k]}, point{linesName - 3, names[k]})
 		f.text("key end-of "+seriesClass(k), point{linesName, names[k] + 4}, narrowWidth-linesName, level)
 	}
-	f.line("axis", point{panelLeft, 174}, point{linesEnd + 8, 174})
+	f.line("axis", point{panelLeft, interactionBottom}, point{linesEnd + 8, interactionBottom})
 	room := (linesEnd - panelLeft) / float64(len(across))
 	for i, a := range across {
-		f.text("tick mid", point{x.at(float64(i)), 189}, room, a)
+		f.text("tick mid", point{x.at(float64(i)), interactionBottom + 15}, room, a)
 	}
-	f.text("tick mid", point{(panelLeft + linesEnd) / 2, 204}, linesEnd-panelLeft, g.factors[0])
+	f.text("tick mid", point{(panelLeft + linesEnd) / 2, interactionBottom + 30}, linesEnd-panelLeft, g.factors[0])
 	return f.svg(id, fmt.Sprintf("%s by %s and %s, in %s", heading(g.endpoint), g.factors[0], g.factors[1], unitOf(g.endpoint)), words+g.verdict())
 }
 
@@ -180,7 +179,7 @@ func shareRungs(w Waterfall) []rung {
 		step := &Comparison{Interval: s.Interval, Baseline: out[k].treatment.Name}
 		out = append(out, rung{treatment: Treatment{Name: fmt.Sprintf("%s %s → %s", s.Factor, s.From, s.To)}, depth: 1, above: k, step: step, at: at, known: true})
 	}
-	return append(out, rung{treatment: Treatment{Name: "all: " + w.All}, above: -1, at: w.AllMean, known: true})
+	return append(out, rung{treatment: Treatment{Name: "all: " + w.All}, above: -1, at: w.AllMean, known: true, total: &w.Total})
 }
 
 // waterfalls draws what each factor's share is.

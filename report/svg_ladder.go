@@ -14,6 +14,7 @@ type rung struct {
 	above     int         // the baseline's row; −1 for a root
 	step      *Comparison // nil for a root, and where there is no figure
 	at        float64     // where it ends, in µs
+	total     *Interval   // of a last row that holds all steps; else nil
 	known     bool
 }
 
@@ -146,6 +147,8 @@ func rungNumbers(g rung) string {
 	switch {
 	case !g.known:
 		return "no figure"
+	case g.total != nil:
+		return plain(g.at) + ": " + between(*g.total)
 	case g.step == nil:
 		return plain(g.at)
 	}

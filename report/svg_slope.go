@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"slices"
+	"strings"
 )
 
 // slopes draws each endpoint against the levels of a factor: a thin line for
@@ -35,7 +36,11 @@ func (r *Report) slope(id string, s Slope) template.HTML {
 	room := (high - low) * .04
 	y := linear(low-room, high+room, 170, 46)
 	x := linear(first, last, panelLeft+8, panelRight)
-	f := panel(208, heading(s.Endpoint)+" by "+s.Factor, "")
+	straight := ""
+	if s.Curved {
+		straight = "curved"
+	}
+	f := panel(208, heading(s.Endpoint)+" by "+s.Factor, straight)
 	f.text("small", point{0, 31}, narrowWidth, s.words())
 	f.vertical(y, panelLeft, panelRight)
 	var thin [][]point
@@ -49,7 +54,7 @@ func (r *Report) slope(id string, s Slope) template.HTML {
 	f.strokes("thin", thin)
 	f.path("line s0", []point{{x.at(first), y.at(fitted(first))}, {x.at(last), y.at(fitted(last))}})
 	f.line("axis", point{panelLeft, 174}, point{panelRight, 174})
-	words := s.words() + ". "
+	words := strings.TrimSpace(s.words()+". "+straight) + " "
 	var at []float64
 	for _, p := range s.Points {
 		f.seriesMark(1, point{x.at(p.X), y.at(p.Value)})
@@ -65,11 +70,7 @@ func (r *Report) slope(id string, s Slope) template.HTML {
 
 // words is the slope in words.
 func (s Slope) words() string {
-	out := fmt.Sprintf("%s %s per %s", betweenFine(s.Interval), unitWords(s.Unit), s.Per)
-	if s.Curved {
-		out += "; curved"
-	}
-	return out
+	return fmt.Sprintf("%s %s per %s", betweenFine(s.Interval), unitWords(s.Unit), s.Per)
 }
 
 // betweenFine is between for figures that may be far below 1.
