@@ -57,7 +57,7 @@ type completer = func(c *cobra.Command, args []string, typed string) ([]string, 
 func complete(root *cobra.Command, s State) {
 	studies := files("yaml", "yml")
 	byArgument := map[string]completer{
-		"run": first(studies), "plan": first(studies),
+		"run": first(studies), "plan": first(studies), "knee": first(studies),
 		"report": first(results(s, anyState)), "show": first(results(s, anyState)),
 	}
 	byFlag := map[string]completer{

@@ -65,6 +65,8 @@ func printPlan(c *cobra.Command, p *study.Plan, f *experiment.Forecast) {
 	out("")
 	if cells := s.Cells(); cells != nil {
 		printCells(out, p, cells)
+	} else if s.Design.Name == study.Knee {
+		printKnee(out, p)
 	} else {
 		out("treatments, each on %v requests/s and %d connections:", float64(s.Load.Rate), s.Load.Connections)
 		for i, t := range s.Treatments {

@@ -77,6 +77,7 @@ func (p *progress) figures(e experiment.Event) string {
 			parts = append(parts, fmt.Sprintf("%s %+.1f ± %.1f µs", name, c.Difference.Estimate, c.Difference.Half()))
 		}
 	}
+	parts = append(parts, kneeFigures(e.Analysis)...)
 	if len(parts) == 0 {
 		for _, t := range e.Analysis.Treatments {
 			if v, ok := t.Values[experiment.P50]; ok {

@@ -64,7 +64,9 @@ func kneeMargin(p *study.Plan, baseline float64) float64 {
 func (an *Analysis) analyseKnee(s *sheet) error {
 	p, good := s.plan, s.blocks
 	for i, t := range p.Study.Treatments {
-		an.Treatments = append(an.Treatments, Treatment{Index: i, Name: t.Name, Values: map[Endpoint]float64{}, Why: map[Endpoint]string{}, PerBlock: map[Endpoint][]float64{}})
+		const why = "a knee study has no latency phase: its probes are at many rates"
+		an.Treatments = append(an.Treatments, Treatment{Index: i, Name: t.Name, Values: map[Endpoint]float64{},
+			Why: map[Endpoint]string{P50: why, P90: why, P99: why, CPU: why}, PerBlock: map[Endpoint][]float64{}})
 	}
 	for _, i := range p.Study.Probed() {
 		c := capacityOf(s, i)
@@ -185,7 +187,7 @@ func curvePoint(ps []Probe) CurvePoint {
 			c.Probes++
 		}
 	}
-	for _, e := range []Endpoint{P50, P90, P99, CPU} {
+	for e := range ps[0].Values {
 		if !slices.ContainsFunc(ps, func(p Probe) bool { _, has := p.Values[e]; return !has }) {
 			c.Values[e] = of(func(p Probe) float64 { return p.Values[e] })
 		}

@@ -70,12 +70,10 @@ func probeOf(s *study.Study, b *Block, k int) Probe {
 	p.Generator = (rec.Stats.CPU - rec.Stats.Spin).Seconds() / max(rec.Stats.Wall.Seconds(), 1e-9) / float64(max(rec.Stats.Threads, 1))
 	xs := p.read(samples, rec.Phase.Duration)
 	for e, q := range quantiles {
-		if ok, _ := stat.Supported(len(xs), q); !ok {
-			continue
-		}
-		if v := stat.Quantile(xs, q); !math.IsInf(v, 0) {
-			p.Values[e] = v
-		}
+		p.quantile(e, xs, q)
+	}
+	for _, c := range s.Design.Objective {
+		p.quantile(Endpoint(c.Name()), xs, c.Quantile)
 	}
 	p.Result, p.Why = judgeProbe(s.Design.Objective, xs, p.Errors)
 	if p.Result == Missed && p.Generator > GeneratorLimit {
@@ -87,6 +85,16 @@ func probeOf(s *study.Study, b *Block, k int) Probe {
 		p.Values[CPU] = cpu
 	}
 	return p
+}
+
+// quantile keeps a quantile of sorted times that there are samples for.
+func (p *Probe) quantile(e Endpoint, xs []float64, q float64) {
+	if ok, _ := stat.Supported(len(xs), q); !ok || q == 0 {
+		return
+	}
+	if v := stat.Quantile(xs, q); !math.IsInf(v, 0) {
+		p.Values[e] = v
+	}
 }
 
 // read returns the response times in µs that are judged, sorted: of all requests

@@ -43,6 +43,7 @@ type Report struct {
 	Shifts       []Shift             `json:"shifts,omitempty"`
 	Checks       *Checks             `json:"checks,omitempty"` // null without a block that counts
 	Pairs        *Pairs              `json:"pairs,omitempty"`
+	Knee         *Knee               `json:"knee,omitempty"` // of design knee
 	Rejections   *Rejections         `json:"rejections,omitempty"`
 	Blocks       int                 `json:"blocks"`
 	Voids        int                 `json:"voids"`
@@ -145,8 +146,9 @@ type AA struct {
 	Level     *string `json:"level,omitempty"`
 	P50       *Gate   `json:"p50"` // null while few blocks agree to the nanosecond
 	CPU       *Gate   `json:"cpu"`
-	// Throughput is that of a closed loop, in requests/s.
+	// Throughput is that of a closed loop, in requests/s; Knee that of a knee study.
 	Throughput *Gate `json:"throughput,omitempty"`
+	Knee       *Gate `json:"knee,omitempty"`
 }
 
 // Gate is the difference of two identical treatments by one endpoint.
@@ -224,6 +226,10 @@ func New(e experiment.Experiment, state experiment.State, blocks []experiment.Bl
 	}
 	if err := r.addVoids(p, blocks); err != nil {
 		return nil, err
+	}
+	if p.Study.Design.Name == study.Knee {
+		r.addKnee(p, an, blocks)
+		return r, nil
 	}
 	r.Sentences = sentences(r, p)
 	r.addSeries(&p.Study, an, blocks)
@@ -352,7 +358,7 @@ const (
 )
 
 func unit(e experiment.Endpoint) string {
-	if e == experiment.Throughput {
+	if e == experiment.Throughput || e == experiment.KneeRate {
 		return unitPerSecond
 	}
 	return unitMicros
@@ -391,7 +397,7 @@ func (r *Report) addGates(s *study.Study, an *experiment.Analysis) {
 	for _, g := range an.Gates {
 		r.AA = append(r.AA, AA{Treatment: an.Treatments[g.Copy].Name, Baseline: an.Treatments[g.Baseline].Name,
 			DataPlane: text(s.PlaneOf(g.Copy)), Level: level(s.Treatments[g.Copy].Level),
-			P50: of(g, experiment.P50), CPU: of(g, experiment.CPU), Throughput: of(g, experiment.Throughput)})
+			P50: of(g, experiment.P50), CPU: of(g, experiment.CPU), Throughput: of(g, experiment.Throughput), Knee: of(g, experiment.KneeRate)})
 	}
 }
 

@@ -69,7 +69,7 @@ func (r *Report) forestRows(endpoint string) []forestRow {
 
 // gate is the A/A gate that holds for an endpoint.
 func (a AA) gate(endpoint string) *Gate {
-	return map[string]*Gate{"p50": a.P50, "cpu": a.CPU, "throughput": a.Throughput}[endpoint]
+	return map[string]*Gate{"p50": a.P50, "cpu": a.CPU, "throughput": a.Throughput, "knee": a.Knee}[endpoint]
 }
 
 // of says which of so many copies it is.

@@ -22,9 +22,12 @@ func (r *Report) Text(w io.Writer) error {
 	t := &printer{}
 	t.head(r)
 	t.pairs(r.Pairs)
+	t.knee(r)
 	t.verdicts(r)
 	t.costRatios(r)
-	t.treatments(r)
+	if r.Knee == nil {
+		t.treatments(r)
+	}
 	t.controls(r)
 	t.outcomes(r)
 	t.apparatus(r)
@@ -47,7 +50,9 @@ func (t *printer) head(r *Report) {
 	if r.Screening {
 		stamp = "  SCREENING: too few blocks for verdicts"
 	}
-	if r.Pairs != nil {
+	if r.Knee != nil {
+		t.line("%d blocks, %d void · %d treatments, each alone in windows in random order, Poisson arrivals%s", r.Blocks, r.Voids, len(r.Treatments), stamp)
+	} else if r.Pairs != nil {
 		t.line("%d blocks, %d void · two treatments at a time, at the rate of the level each; each request drawn at random, closed loops in windows in the order ABBA%s", r.Blocks, r.Voids, stamp)
 	} else {
 		t.line("%d blocks, %d void · %d treatments, %g requests/s each, each request drawn at random%s", r.Blocks, r.Voids, len(r.Treatments), r.Rate, stamp)
@@ -174,6 +179,7 @@ func (t *printer) controls(r *Report) {
 		gate("p50", of, "µs", a.P50)
 		gate("cpu", of, "µs", a.CPU)
 		gate("throughput", of, "requests/s", a.Throughput)
+		gate("knee", of, "requests/s", a.Knee)
 	}
 	for _, in := range r.Interference {
 		t.line("Interference: %s − %s is %s µs under shared load, %s µs alone at the total rate (%d control blocks%s)",

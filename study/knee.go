@@ -24,10 +24,11 @@ const (
 // kneeTime is the default time of a knee study.
 const kneeTime = 5 * time.Minute
 
-// Probes of each treatment in a block: so many at most, so many where the
-// blocks are counted; and the blocks that decide how many.
+// Probes of each treatment in a block: at most, at least, and where the blocks
+// are counted or many; and the blocks that decide how many.
 const (
 	mostProbes    = 8
+	leastProbes   = 2 // fewer have no knee between them
 	countedProbes = 4
 	manyBlocks    = 2 * MinBlocks
 	enoughBlocks  = MinBlocks + 2 // two of them may go by until a knee is bracketed
@@ -38,7 +39,7 @@ const (
 func (s *Study) setKnee() {
 	d := &s.Design
 	d.Time = cmp.Or(d.Time, kneeTime)
-	s.Load.Rate = cmp.Or(s.Load.Rate, defaultRate)
+	s.Load.Rate, s.Load.DefaultRate = cmp.Or(s.Load.Rate, defaultRate), false // it is only where the search begins
 	if s.Margin.Rate.IsZero() {
 		s.Margin.Rate = Margin{Relative: 0.05}
 	}
@@ -194,14 +195,14 @@ func (p *Plan) probesEach(arms []int, length time.Duration) int {
 	if p.Study.Design.Blocks > 0 {
 		return countedProbes
 	}
-	for _, blocks := range []int{manyBlocks, enoughBlocks} {
-		for each := mostProbes; each > 0; each-- {
-			if time.Duration(blocks)*p.probeBlock(arms, each, length) <= p.Study.Design.Time {
+	for _, want := range []struct{ blocks, least int }{{manyBlocks, countedProbes}, {enoughBlocks, leastProbes}} {
+		for each := mostProbes; each >= want.least; each-- {
+			if time.Duration(want.blocks)*p.probeBlock(arms, each, length) <= p.Study.Design.Time {
 				return each
 			}
 		}
 	}
-	return 1
+	return leastProbes
 }
 
 // probeBlock is about what a block of probes of one length takes.
