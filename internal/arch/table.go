@@ -20,7 +20,7 @@ var layers = []layer{
 	{"apparatus", []string{"dataplane/xds", "testbed"}},
 	{"composition", []string{"mesh", "placement"}},
 	{"experiment", []string{"experiment"}},
-	{"records", []string{"report", "store", "vet"}},
+	{"records", []string{"comparison", "report", "store", "vet"}},
 	{"exchange", []string{"smp"}},
 	// Parts of an implementation, in folders below its own: only it imports them.
 	{parts, []string{
