@@ -8,16 +8,20 @@ import (
 // Order is what being started later in a block adds per place: positions[t][b]
 // is the place (0, 1, …) of treatment t in the order of starting in block b and
 // values[t][b] its value. In each block it is the least-squares slope, over the
-// places, of the values less their treatment's mean over all blocks; what a block
-// has as a whole cancels. The series goes into a Contrast.
+// places, of the values less their treatment's mean over all other blocks (over
+// all, it would hold a part of the block's own effect); what a block has as a
+// whole cancels. The series goes into a Contrast.
 //
-// Errors are ErrShape (also where a block has all treatments in one place) and
-// ErrNotFinite.
+// Errors are ErrTooFew below 2 blocks, ErrShape (also where a block has all
+// treatments in one place) and ErrNotFinite.
 func Order(positions [][]int, values [][]float64) ([]float64, error) {
 	if len(positions) < 2 || len(positions) != len(values) {
 		return nil, fmt.Errorf("order: %d and %d treatments of at least 2: %w", len(positions), len(values), ErrShape)
 	}
 	blocks := len(values[0])
+	if blocks < 2 {
+		return nil, fmt.Errorf("order: %d blocks of at least 2: %w", blocks, ErrTooFew)
+	}
 	residuals := make([][]float64, len(values))
 	for t, v := range values {
 		if len(v) != blocks || len(positions[t]) != blocks {
@@ -28,6 +32,8 @@ func Order(positions [][]int, values [][]float64) ([]float64, error) {
 		}
 		residuals[t] = residualsOf(v)
 	}
+	// A value less the mean of the others is this much more than less that of all.
+	others := float64(blocks) / float64(blocks-1)
 	slopes := make([]float64, blocks)
 	x, y := make([]float64, len(values)), make([]float64, len(values))
 	for b := range slopes {
@@ -38,7 +44,7 @@ func Order(positions [][]int, values [][]float64) ([]float64, error) {
 			return nil, fmt.Errorf("order: in block %d all treatments have place %g: %w", b+1, x[0], ErrShape)
 		}
 		u, _, scale := standard(x)
-		slopes[b] = along(u, y) / scale
+		slopes[b] = along(u, y) / scale * others
 	}
 	return slopes, nil
 }
