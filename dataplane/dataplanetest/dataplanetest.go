@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -39,6 +40,8 @@ func Run(t *testing.T, plane dataplane.DataPlane) {
 		{"takes a new configuration while it runs", s.updates},
 		{"keeps the old configuration when it refuses a new one", s.refuses},
 		{"answers 503 without an upstream", s.down},
+		{"writes an access log", s.logs},
+		{"refuses an access log that cannot be", s.logsRefused},
 		{"says that it was killed", s.killed},
 		{"stops, and again", s.stops},
 	} {
@@ -62,6 +65,7 @@ func RunThrough(t *testing.T, plane dataplane.DataPlane, f dataplane.Filter) {
 		{"balances in turn, exactly", s.balances},
 		{"takes a new configuration while it runs", s.updates},
 		{"answers 503 without an upstream", s.down},
+		{"writes an access log", s.logs},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -75,12 +79,13 @@ type suite struct {
 // names makes the instances of one run of the tests differ.
 var names atomic.Int64
 
-// start starts a fresh instance and gives it an address of its own.
-func (s suite) start(t *testing.T) (i dataplane.Instance, addr string) {
+// start starts a fresh instance, which inherits the files, and gives it an
+// address of its own.
+func (s suite) start(t *testing.T, files ...*os.File) (i dataplane.Instance, addr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	i, err := s.plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("conformance-%d", names.Add(1))})
+	i, err := s.plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("conformance-%d", names.Add(1)), Files: files})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,7 @@ func (c *conn) carryChunks(u *upstream) error {
 		if _, err := u.conn.Write(out); err != nil {
 			return err
 		}
+		c.note.received.Store(chunks.Data())
 		if chunks.Done() {
 			return nil
 		}
@@ -140,7 +141,7 @@ func (c *conn) finish(u *upstream, sent chan error, err error, clean, last bool)
 		c.stats.upstreamBad.Add(1)
 		return c.fail(sent == nil, http.StatusBadGateway, upstreamBad)
 	}
-	c.stats.answered(c.res.Status)
+	c.gave(c.res.Status)
 	if err != nil {
 		c.stats.aborted.Add(1)
 		// The client must not take what it has for the whole; it may be gone
@@ -173,6 +174,7 @@ func (c *conn) relayLength(u *upstream) error {
 	c.out = append(c.out, b...)
 	u.r += len(b)
 	left -= int64(len(b))
+	c.note.sent = int64(len(b))
 	if err := c.write(c.out); err != nil || left == 0 {
 		return err
 	}
@@ -188,6 +190,7 @@ func (c *conn) relayLength(u *upstream) error {
 		}
 		u.r += len(b)
 		left -= int64(len(b))
+		c.note.sent += int64(len(b))
 		c.mark(streaming)
 	}
 	return nil
@@ -206,6 +209,7 @@ func (c *conn) relayChunks(u *upstream) error {
 		} else if err != nil {
 			return err
 		}
+		c.note.sent = chunks.Data()
 		if len(c.out) > 0 {
 			if err := c.write(c.out); err != nil {
 				return err
@@ -232,6 +236,7 @@ func (c *conn) relayRest(u *upstream) error {
 			} else {
 				c.out = http1.AppendChunk(c.out, b)
 			}
+			c.note.sent += int64(len(b))
 			u.r = u.w
 		}
 		if len(c.out) > 0 {

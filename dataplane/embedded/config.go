@@ -151,6 +151,9 @@ func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, m
 		addrs = append(addrs, c.members[name]...)
 	}
 	t := &table{exact: map[string]*host{}, clusters: clusters}
+	if s := c.listener.log; s != nil {
+		t.log = p.logs[*s]
+	}
 	for _, s := range c.listener.filters {
 		t.chain = append(t.chain, f.made[keyOf(chainPlace, s)])
 	}

@@ -24,6 +24,7 @@ type conn struct {
 	x     exchange
 	out   []byte
 	stats stats
+	note  note
 
 	visits   []visit // plugins at work on this exchange
 	body     []byte  // taken in for plugins to see
@@ -79,6 +80,9 @@ func (c *conn) one() bool {
 	if len(c.visits) > 0 {
 		c.leave()
 	}
+	if c.note.log != nil {
+		c.note.end()
+	}
 	return next
 }
 
@@ -100,6 +104,7 @@ func (c *conn) exchange() bool {
 	c.head = string(c.req.Method) == http.MethodHead
 	c.stats.requests.Add(1)
 	t := c.p.table.Load()
+	c.note.begin(t.log, &c.req)
 	rt := t.match(c.req.Host, c.req.Path)
 	chain := t.chain
 	if rt != nil {
@@ -156,6 +161,7 @@ func (c *conn) refuse(err error) bool {
 	}
 	c.stats.requests.Add(1)
 	c.stats.malformed.Add(1)
+	c.note.begin(c.p.table.Load().log, nil)
 	c.x.begin(&c.req)
 	c.req.Close, c.req.Length, c.head = true, http1.Chunked, false
 	return c.reply(e.Status, e.Reason)
@@ -176,9 +182,10 @@ func (c *conn) reply(status int, body string) bool {
 	b = c.appendOwn(b, !keep)
 	if !c.head {
 		b = append(b, body...)
+		c.note.sent = int64(len(body))
 	}
 	c.out = b
-	c.stats.answered(status)
+	c.gave(status)
 	if _, err := c.in.src.Write(b); err != nil {
 		return false
 	}
@@ -187,6 +194,12 @@ func (c *conn) reply(status int, body string) bool {
 		return false
 	}
 	return c.skip()
+}
+
+// gave notes the status of the answer.
+func (c *conn) gave(status int) {
+	c.stats.answered(status)
+	c.note.status = status
 }
 
 // appendOwn ends a response head: the filters' fields, what this connection

@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"strings"
 
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	filelogv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
@@ -35,7 +37,12 @@ var honoured = protofield.Honoured{
 	"envoy.config.core.v3.AggregatedConfigSource": {},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
 		"codec_type", "stat_prefix", "rds", "http_filters", "generate_request_id", "server_header_transformation",
+		"access_log",
 	},
+	"envoy.config.accesslog.v3.AccessLog":                                    {"name", "typed_config"},
+	"envoy.extensions.access_loggers.file.v3.FileAccessLog":                  {"path", "log_format"},
+	"envoy.config.core.v3.SubstitutionFormatString":                          {"text_format_source"},
+	"envoy.config.core.v3.DataSource":                                        {"inline_string"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.Rds":        {"config_source", "route_config_name"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": {"name", "typed_config"},
 	"envoy.extensions.filters.http.router.v3.Router":                         {"suppress_envoy_headers"},
@@ -73,7 +80,11 @@ type filterSpec struct {
 type listenerSpec struct {
 	name, addr, routes string
 	filters            []filterSpec
+	log                *logSpec // nil: none
 }
+
+// logSpec is an access log: a file, and Envoy's format of its lines.
+type logSpec struct{ path, format string }
 
 type routeSpec struct {
 	path, cluster string
@@ -116,11 +127,34 @@ func decodeListener(a *anypb.Any) (s listenerSpec, err error) {
 	if s.filters, err = chain(m); err != nil {
 		return s, fmt.Errorf("http_connection_manager: %w", err)
 	}
+	if s.log, err = decodeLog(m.GetAccessLog()); err != nil {
+		return s, fmt.Errorf("http_connection_manager: field access_log: %w", err)
+	}
 	s.routes = m.GetRds().GetRouteConfigName()
 	if s.routes == "" {
 		return s, errors.New("http_connection_manager: field rds: is required")
 	}
 	return s, ads("http_connection_manager: field rds.config_source", m.GetRds().GetConfigSource())
+}
+
+const fileLogURL = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+
+func decodeLog(logs []*accesslogv3.AccessLog) (*logSpec, error) {
+	if len(logs) == 0 {
+		return nil, nil
+	}
+	if len(logs) > 1 || logs[0].GetTypedConfig().GetTypeUrl() != fileLogURL {
+		return nil, fmt.Errorf("one log is supported, of type %s", fileLogURL)
+	}
+	m, err := check(logs[0].GetTypedConfig(), &filelogv3.FileAccessLog{})
+	if err != nil {
+		return nil, err
+	}
+	s := &logSpec{path: m.GetPath(), format: m.GetLogFormat().GetTextFormatSource().GetInlineString()}
+	if s.path == "" || s.format == "" {
+		return nil, errors.New("a path and a format in text_format_source.inline_string are required")
+	}
+	return s, nil
 }
 
 func chain(m *hcmv3.HttpConnectionManager) ([]filterSpec, error) {

@@ -14,6 +14,10 @@
 // connections once a second instead of by deadlines. Heads and chunks are read
 // by package internal/http1, which refuses what is malformed or ambiguous.
 //
+// An access log is Envoy's: its format's common operators, gathered in memory
+// and written by a goroutine of its own at 64 KiB or after 10 s. Other operators,
+// other loggers and conditions are refused by name.
+//
 // It does no TLS, no HTTP/2, no upgrades, no health checks and no circuit
 // breaking, adds no headers of its own, and drops trailers. Retries are made
 // only where a resting connection turns out to have ended.

@@ -35,6 +35,7 @@ func (c *conn) forward(to *cluster) bool {
 	if e == nil {
 		return c.reply(http.StatusServiceUnavailable, noUpstream)
 	}
+	c.note.upstream = e.addr
 	if c.gathered {
 		c.req.SetLength(int64(len(c.content)))
 	}

@@ -126,6 +126,7 @@ func (c *conn) gather() bool {
 		if c.body, err = in.next(c.body); err != nil {
 			return c.refuseBody(http.StatusBadRequest, err.Error())
 		}
+		c.note.received.Store(int64(len(c.body)))
 		if len(c.body) > mostGathered {
 			return c.refuseBody(http.StatusRequestEntityTooLarge, bodyTooLarge)
 		}

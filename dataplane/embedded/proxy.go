@@ -28,6 +28,9 @@ type proxy struct {
 	swept     bool // the sweeper runs
 
 	caller *http.Transport // of plugins' own requests
+
+	logs map[logSpec]*accessLog // those that were ever wanted; the subscription's
+	lost func(error)            // told of lines that could not be written; may be nil
 }
 
 func newProxy(l limits) *proxy {
@@ -36,8 +39,23 @@ func newProxy(l limits) *proxy {
 		done:      make(chan struct{}),
 		conns:     map[*conn]struct{}{},
 		endpoints: map[string]*endpoint{},
+		logs:      map[logSpec]*accessLog{},
 		caller:    &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: maxIdle},
 	}
+}
+
+// openLog opens a log that is wanted, unless it is open. It stays open until
+// the proxy ends, since requests may be under way that look at an old table.
+func (p *proxy) openLog(s *logSpec) error {
+	if s == nil || p.logs[*s] != nil {
+		return nil
+	}
+	l, err := openLog(*s, p.lost)
+	if err != nil {
+		return err
+	}
+	p.logs[*s] = l
+	return nil
 }
 
 // listen takes connections from l, and from no earlier listener.
@@ -134,6 +152,9 @@ func (p *proxy) close() {
 	p.tasks.Wait()
 	left.Stop()
 	p.caller.CloseIdleConnections()
+	for _, l := range p.logs {
+		l.close()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.endpoints {

@@ -29,7 +29,8 @@ type Options struct {
 	// the address that Admin became.
 	Ready func(admin string)
 	// Lost is called when the stream breaks, with the reason; the proxy goes on
-	// as it was configured and connects again. It may be nil.
+	// as it was configured and connects again. It is called too when lines of an
+	// access log are lost. It may be nil.
 	Lost func(error)
 }
 
@@ -46,6 +47,7 @@ func Serve(ctx context.Context, o Options) error {
 	defer client.Close()
 	runtime.GOMAXPROCS(max(o.Workers, 1))
 	p := newProxy(envoyLimits)
+	p.lost = o.Lost
 	defer p.close()
 	made, err := newFilters(o.Types, p)
 	if err != nil {

@@ -221,6 +221,9 @@ func (s *subscription) readListener(r *discoveryv3.DeltaDiscoveryResponse) (*lis
 				return nil, fmt.Errorf("listener %s: http_connection_manager: field http_filters: %w", res.GetName(), err)
 			}
 		}
+		if err := s.proxy.openLog(l.log); err != nil {
+			return nil, fmt.Errorf("listener %s: http_connection_manager: field access_log: %w", res.GetName(), err)
+		}
 		return &l, nil
 	}
 	for _, name := range r.GetRemovedResources() {

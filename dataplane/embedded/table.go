@@ -9,7 +9,8 @@ import (
 // table is a whole configuration, immutable but for the turns of its clusters.
 // Every request looks at one table from its beginning to its end.
 type table struct {
-	chain []link // where no route matches
+	log   *accessLog // nil: none
+	chain []link     // where no route matches
 	exact map[string]*host
 	any   *host
 	// clusters is what plugins may call, by name.

@@ -145,6 +145,7 @@ func (w *outflow) whole() error {
 		return err
 	}
 	w.out = http1.AppendFraming(w.res.AppendStatus(w.out[:0]), int64(len(body)))
+	w.note.sent = int64(len(body))
 	w.out = append(w.appendOwn(w.out, w.req.Close || w.p.ending.Load()), body...)
 	return w.write(w.out)
 }
@@ -188,6 +189,7 @@ func (w *outflow) piece(end bool) error {
 			b = v.stream.HeldResponse()
 		}
 	}
+	w.note.sent += int64(len(b))
 	switch {
 	case w.untilEnd:
 		w.out = append(w.out, b...)

@@ -4,8 +4,8 @@
 // everything else over delta ADS from tare's own server, the same that
 // configures the embedded plane. Nothing is written to disk, the admin
 // interface stays off, and the process dies with tare. Benchmark settings: one
-// worker unless more are asked for, no hot restart, no access log, errors only
-// in the log. It does not fetch Envoy; Find says how to get one.
+// worker unless more are asked for, no hot restart, no access log unless the
+// configuration has one, errors only in the log. It does not fetch Envoy; Find says how to get one.
 package envoy
 
 import (

@@ -22,6 +22,7 @@ type Chunks struct {
 	left   int64 // of the chunk's data
 	digits int
 	extra  int // bytes of this extension, or of all trailers
+	data   int64
 }
 
 type chunkState uint8
@@ -42,6 +43,9 @@ const (
 	atEnd
 )
 
+// Data is how many bytes of the body itself have been read.
+func (c *Chunks) Data() int64 { return c.data }
+
 // Done reports whether the body's last byte has been read.
 func (c *Chunks) Done() bool { return c.state == atEnd }
 
@@ -54,6 +58,7 @@ func (c *Chunks) Next(b []byte) (data []byte, used int, err error) {
 			n := int64(len(b) - used)
 			n = min(n, c.left)
 			c.left -= n
+			c.data += n
 			if c.left == 0 {
 				c.state = atDataCR
 			}
