@@ -153,7 +153,7 @@ func (s *stage) countServed(ctx context.Context) error {
 
 func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 	s.report(p.Kind)
-	if s.alone(p) {
+	if p.Alone(len(s.arms)) {
 		others := s.others(p.Targets[0])
 		if err := s.up.Pause(others...); err != nil {
 			return err
@@ -196,17 +196,6 @@ func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 	s.block.Phases = append(s.block.Phases, rec)
 	s.block.Samples = append(s.block.Samples, samples)
 	return nil
-}
-
-// alone reports whether a phase is a window: one treatment, the others stopped.
-func (s *stage) alone(p study.Phase) bool {
-	switch p.Kind {
-	case study.Solo, study.Closed, study.Probe:
-		return true
-	case study.Latency:
-		return len(p.Targets) == 1 && len(s.arms) > 1
-	}
-	return false
 }
 
 // others are the places of all arms but treatment i.

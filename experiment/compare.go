@@ -50,7 +50,7 @@ func comparisonsOf(s *sheet) (families [][]Comparison, others []Comparison) {
 				if a, _ := s.pair(e, base, i); len(a) < 2 {
 					continue
 				}
-				c := Comparison{Treatment: i, Baseline: base, Endpoint: e, Primary: e.primary(t.Level) && t.Control == ""}
+				c := Comparison{Treatment: i, Baseline: base, Endpoint: e, Primary: e.primary(t.Level) && (t.Control == "" || t.Cell != nil)}
 				switch {
 				case !c.Primary:
 					others = append(others, c)
