@@ -95,20 +95,41 @@ type Load struct {
 // Analyse computes everything from the blocks. With blocks, but none that
 // counts, the error is ErrNoBlocks and the analysis holds the voids.
 func Analyse(p *study.Plan, blocks []Block) (*Analysis, error) {
-	return analyse(p, blocks, cache{})
+	an, s, err := analyseSheet(p, blocks, cache{})
+	if err != nil || s == nil {
+		return an, err
+	}
+	an.addOutcomes(s)
+	if an.Blocks < 2 {
+		return an, nil
+	}
+	for _, add := range []func(*sheet) error{an.slopes, an.shapley, an.shifts, an.check} {
+		if err := add(s); err != nil {
+			return an, err
+		}
+	}
+	return an, nil
 }
 
-// analyse computes what the cache lacks and adds it.
+// analyse computes what a run looks at between its blocks: what the cache
+// lacks, which it adds.
 func analyse(p *study.Plan, blocks []Block, known cache) (*Analysis, error) {
+	an, _, err := analyseSheet(p, blocks, known)
+	return an, err
+}
+
+// analyseSheet gives the sheet too; none of a study of capacities, which has no
+// treatments to compare by their latency.
+func analyseSheet(p *study.Plan, blocks []Block, known cache) (*Analysis, *sheet, error) {
 	an := &Analysis{}
 	good := countingOf(blocks)
 	an.Blocks, an.Voids = len(good), len(blocks)-len(good)
 	if len(good) == 0 {
-		return an, ErrNoBlocks
+		return an, nil, ErrNoBlocks
 	}
 	s := newSheet(p, good, known)
 	if p.Study.Design.Name == study.Knee {
-		return an, an.analyseKnee(s)
+		return an, nil, an.analyseKnee(s)
 	}
 	for i := range p.Study.Treatments {
 		an.Treatments = append(an.Treatments, treatment(s, i))
@@ -120,11 +141,11 @@ func analyse(p *study.Plan, blocks []Block, known cache) (*Analysis, error) {
 	}
 	if len(good) >= 2 {
 		if err := an.compare(s); err != nil {
-			return an, err
+			return an, s, err
 		}
 	}
 	an.warn(p, good)
-	return an, nil
+	return an, s, nil
 }
 
 // countingOf returns the blocks that count, in the order of the plan.
@@ -184,7 +205,6 @@ func treatment(s *sheet, i int) Treatment {
 	if len(witness) > 0 {
 		t.Witness = median(witness)
 	}
-	t.Outcomes = outcomesOf(s, i, t.Stood)
 	return t
 }
 

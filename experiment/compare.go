@@ -32,6 +32,9 @@ func (an *Analysis) compare(s *sheet) error {
 		}
 		an.Comparisons = append(an.Comparisons, one...)
 	}
+	if err := an.effects(s); err != nil {
+		return err
+	}
 	return an.ratios(s)
 }
 
@@ -90,7 +93,7 @@ func (an *Analysis) compareFamily(s *sheet, cs []Comparison, level float64) erro
 	for k := range cs {
 		cs[k].Comparison = out[k]
 		cs[k].Direction = cs[k].Endpoint.direction(out[k].Direction)
-		an.forbid(&cs[k])
+		an.forbid(&cs[k].Comparison, []int{cs[k].Treatment, cs[k].Baseline})
 	}
 	return nil
 }
@@ -99,18 +102,14 @@ func (an *Analysis) compareFamily(s *sheet, cs []Comparison, level float64) erro
 // of p50 for every quantile. The gates of its own data plane and level count; a
 // comparison without any is held to all of them.
 func (an *Analysis) noisy(s *sheet, c Comparison) bool {
-	e := c.Endpoint
-	if !slices.Contains(gated(), e) {
-		e = P50
-	}
+	e := gateOf(c.Endpoint)
 	st := &s.plan.Study
-	failed, near, nearFailed := false, false, false
+	near, nearFailed := false, false
 	for _, g := range an.Gates {
 		a, has := g.By[e]
 		if !has {
 			continue
 		}
-		failed = failed || !a.Inside
 		if st.PlaneOf(g.Copy) == st.PlaneOf(c.Treatment) && st.Treatments[g.Copy].Level == st.Treatments[c.Treatment].Level {
 			near, nearFailed = true, nearFailed || !a.Inside
 		}
@@ -118,27 +117,7 @@ func (an *Analysis) noisy(s *sheet, c Comparison) bool {
 	if near {
 		return nearFailed
 	}
-	return failed
-}
-
-// forbid takes the verdict from a comparison that is about something else: a
-// function that did not do its work, or that refused where its overhead is
-// measured, in the treatment or in what it is compared to.
-func (an *Analysis) forbid(c *Comparison) {
-	for _, i := range []int{c.Treatment, c.Baseline} {
-		t := an.Treatments[i]
-		why := ""
-		switch {
-		case t.Wrong != "":
-			why = "its judge found: " + t.Wrong
-		case t.Refused > 0:
-			why = fmt.Sprintf("%d requests were refused where overhead is measured", t.Refused)
-		}
-		if why != "" {
-			c.Verdict, c.BlocksNeeded = stat.Undecided, 0 // it is not blocks that are missing
-			c.Warnings = append(c.Warnings, stat.Warning{Code: WarnInvalid, Text: "the overhead of " + t.Name + " is invalid: " + why})
-		}
-	}
+	return an.noisyFor(e)
 }
 
 // WarnInvalid: the function did not do the work that its cost is asked of.
@@ -146,6 +125,14 @@ const WarnInvalid stat.WarningCode = "invalid"
 
 // gated lists the endpoints that an A/A copy is held against its baseline by.
 func gated() []Endpoint { return []Endpoint{P50, CPU, Throughput} }
+
+// gateOf is the endpoint whose gate stands for the given one.
+func gateOf(e Endpoint) Endpoint {
+	if slices.Contains(gated(), e) {
+		return e
+	}
+	return P50
+}
 
 // gate holds each A/A copy against its baseline.
 func (an *Analysis) gate(s *sheet) error {
@@ -196,12 +183,21 @@ func (an *Analysis) countRejections() error {
 	return nil
 }
 
-// primaryWidths are the half-widths of the primary comparisons and their margins.
+// primaryWidths are the half-widths of the primary comparisons and effects, and
+// their margins.
 func (an *Analysis) primaryWidths() (halves, margins []float64) {
+	add := func(c stat.Comparison) {
+		halves = append(halves, c.Difference.Half())
+		margins = append(margins, c.Margin)
+	}
 	for _, c := range an.Comparisons {
 		if c.Primary {
-			halves = append(halves, c.Difference.Half())
-			margins = append(margins, c.Margin)
+			add(c.Comparison)
+		}
+	}
+	for _, x := range an.Effects {
+		if x.Primary {
+			add(x.Comparison)
 		}
 	}
 	return halves, margins

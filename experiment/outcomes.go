@@ -37,6 +37,12 @@ type ClassFigures struct {
 // classEndpoints are the figures of a class.
 func classEndpoints() []Endpoint { return []Endpoint{P50, P90} }
 
+func (an *Analysis) addOutcomes(s *sheet) {
+	for i := range an.Treatments {
+		an.Treatments[i].Outcomes = outcomesOf(s, i, an.Treatments[i].Stood)
+	}
+}
+
 // outcomesOf collects treatment i's outcomes over the blocks that it stood in.
 func outcomesOf(s *sheet, i int, stood []int) []Outcomes {
 	var out []Outcomes
@@ -44,18 +50,15 @@ func outcomesOf(s *sheet, i int, stood []int) []Outcomes {
 		var all []answered
 		by := map[load.Class][]answered{}
 		for _, k := range stood {
-			sum := answered{}
+			r := s.readings[k][i]
 			for c := range load.Protocol + 1 {
-				a := s.readings[k][i].classes[kind][c]
+				a := r.classes[kind][c]
 				if a == nil {
 					a = &answered{}
 				}
 				by[c] = append(by[c], *a)
-				sum.count += a.count
-				sum.times = append(sum.times, a.times...)
 			}
-			slices.Sort(sum.times)
-			all = append(all, sum)
+			all = append(all, r.all(kind))
 		}
 		o := Outcomes{Kind: kind, All: s.classFigures(all)}
 		if o.All.Count == 0 {

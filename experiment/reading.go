@@ -1,10 +1,12 @@
 package experiment
 
 import (
-	"maps"
+	"cmp"
 	"slices"
+	"time"
 
 	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/stat"
 	"github.com/taremesh/tare/study"
 )
 
@@ -13,13 +15,19 @@ import (
 type reading struct {
 	refused int // requests refused where overhead is measured
 	// by kind of phase (latency, enforcement) and class of outcome
-	classes map[study.Kind]map[load.Class]*answered
-	// latency are the response times of the latency phase in the order of the
-	// intended times, in µs; nil once grid and settled are made of it.
-	latency []float64
-	grid    []float64 // quantiles at shiftLevels, as far as the requests support them
-	warm    float64   // requests at the beginning that MSER-5 would leave out
-	enough  bool      // for MSER-5
+	classes  map[study.Kind]map[load.Class]*answered
+	spectrum *stat.Spectrum // of the latency phase at shiftLevels; nil until asked for
+	answered int            // in the latency phase
+	// warmup is what MSER-5 says of the latency phase; nil with too few requests.
+	warmup *stat.Truncation
+	// timed are the response times of the latency phase, until they are read.
+	timed []timed
+}
+
+// timed is a response time, in µs, with when the request was intended.
+type timed struct {
+	intended time.Duration
+	response float64
 }
 
 // answered is the requests of one class.
@@ -71,14 +79,24 @@ func (r *reading) add(kind study.Kind, s load.Sample) {
 	x := micros(s.Response())
 	c.times = append(c.times, x)
 	if kind == study.Latency {
-		r.latency = append(r.latency, x)
+		r.timed = append(r.timed, timed{s.Intended, x})
 	}
 }
 
 func (r *reading) finish() {
 	for _, of := range r.classes {
-		for c := range maps.Values(of) {
+		for _, c := range of {
 			slices.Sort(c.times)
 		}
 	}
+	slices.SortStableFunc(r.timed, func(a, b timed) int { return cmp.Compare(a.intended, b.intended) })
+	r.answered = len(r.timed)
+	series := make([]float64, len(r.timed))
+	for k, t := range r.timed {
+		series[k] = t.response
+	}
+	if found, err := stat.MSER5(series); err == nil { // else there are too few
+		r.warmup = &found
+	}
+	r.timed = nil
 }

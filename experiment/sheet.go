@@ -63,24 +63,37 @@ func (s *sheet) own(i int) []int {
 
 func (s *sheet) isCopy(i int) bool { return s.plan.Study.Treatments[i].Control == study.AA }
 
-// pair gives the values of two treatments in the blocks that both stood in; nil
-// if there is none, or if one of them lacks the endpoint in one of these.
+// pair gives the values of two treatments; see together.
 func (s *sheet) pair(e Endpoint, i, j int) (a, b []float64) {
-	if e == s.hidden {
+	values := s.together(e, []int{i, j})
+	if values == nil {
 		return nil, nil
 	}
+	return values[0], values[1]
+}
+
+// together gives the values of several treatments in the blocks that all of
+// them stood in, one list for each; nil if there is none, or if one of them
+// lacks the endpoint in one of these.
+func (s *sheet) together(e Endpoint, is []int) [][]float64 {
+	if e == s.hidden || len(is) == 0 {
+		return nil
+	}
+	out := make([][]float64, len(is))
 	for _, fs := range s.of {
-		f, stood := fs[i]
-		g, too := fs[j]
-		if !stood || !too {
+		if slices.ContainsFunc(is, func(i int) bool { _, stood := fs[i]; return !stood }) {
 			continue
 		}
-		x, has := f.values[e]
-		y, also := g.values[e]
-		if !has || !also {
-			return nil, nil
+		for k, i := range is {
+			x, has := fs[i].values[e]
+			if !has {
+				return nil
+			}
+			out[k] = append(out[k], x)
 		}
-		a, b = append(a, x), append(b, y)
 	}
-	return a, b
+	if len(out[0]) == 0 {
+		return nil
+	}
+	return out
 }

@@ -29,6 +29,7 @@ type Report struct {
 	ID           string              `json:"id"`
 	Study        string              `json:"study"`
 	Question     string              `json:"question,omitempty"`
+	Design       string              `json:"design"`
 	Started      time.Time           `json:"started"`
 	State        string              `json:"state"`
 	Treatments   []Treatment         `json:"treatments"`
@@ -221,6 +222,8 @@ func New(e experiment.Experiment, state experiment.State, blocks []experiment.Bl
 	r.addInterference(an)
 	r.addCostRatios(&p.Study, an)
 	r.addPairs(&p.Study, an)
+	r.addFactors(&p.Study, an)
+	r.addShifts(an)
 	if n := an.Rejections; n != nil {
 		r.Rejections = &Rejections{n.Rejected, n.Of, n.Low, n.High}
 	}
@@ -231,6 +234,7 @@ func New(e experiment.Experiment, state experiment.State, blocks []experiment.Bl
 		r.addKnee(p, an, blocks)
 		return r, nil
 	}
+	r.addChecks(an)
 	r.Sentences = sentences(r, p)
 	r.addSeries(&p.Study, an, blocks)
 	return r, nil
@@ -248,7 +252,7 @@ func Unfinished(e experiment.Experiment, state experiment.State, why error) *Rep
 func head(e experiment.Experiment, state experiment.State) *Report {
 	p := &e.Plan
 	return &Report{
-		Format: Format, ID: e.ID, Study: p.Study.Name, Question: p.Study.Question, Started: e.Started, State: string(state),
+		Format: Format, ID: e.ID, Study: p.Study.Name, Question: p.Study.Question, Design: p.Study.Design.Name, Started: e.Started, State: string(state),
 		Level: p.Rule.Level, Rate: float64(p.Study.Load.Rate), Seed: p.Seed, Digest: p.Digest, Environment: e.Environment,
 		Program: e.Program, Planes: e.Planes, Components: e.Components, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, AA: []AA{}, Interference: []Interference{}, Sentences: []string{}, Warnings: []string{},
 	}

@@ -26,6 +26,7 @@ func sentences(r *Report, p *study.Plan) []string {
 			}
 		}
 	}
+	out = append(append(out, r.effectSentences()...), r.interactionSentences()...)
 	return append(out, r.ratioSentences(&p.Study)...)
 }
 
@@ -119,4 +120,50 @@ func signed(x float64) string {
 		return "−" + plain(-x)
 	}
 	return "+" + plain(x)
+}
+
+// interactionSentences say where one factor's effect depends on another.
+func (r *Report) interactionSentences() []string {
+	var out []string
+	for _, x := range r.Effects {
+		if len(x.Factors) != 2 || !x.Primary || x.Direction == nil || x.Verdict == string(stat.Immaterial) {
+			continue
+		}
+		word := "mislead"
+		if x.Verdict != string(stat.Material) {
+			word = "may mislead"
+		}
+		s := fmt.Sprintf("%s and %s interact %s: main effects alone %s. From %s to %s %s adds %s %s at %s %s and %s at %s (interaction %s ± %s, %s)",
+			x.Factors[0], x.Factors[1], endpointWords[x.Endpoint], word, x.From[0], x.To[0], x.Factors[0],
+			signed(x.Means[2]-x.Means[0]), unitWords(x.Unit), x.Factors[1], x.From[1], signed(x.Means[3]-x.Means[1]), x.To[1],
+			signed(x.Estimate), plain(half(x.Interval)), verdictWords(Comparison{Verdict: x.Verdict, Direction: x.Direction, BlocksNeeded: x.BlocksNeeded}))
+		if a := aliasWords(x.Aliases); a != "" {
+			s += "; or it is what this fraction cannot tell from it: " + a
+		}
+		out = append(out, s+".")
+	}
+	return out
+}
+
+// effectSentences say what each factor does on average.
+func (r *Report) effectSentences() []string {
+	var out []string
+	at := map[string]int{}
+	for _, x := range r.Effects {
+		if len(x.Factors) != 1 || !x.Primary {
+			continue
+		}
+		c := Comparison{Endpoint: x.Endpoint, Interval: x.Interval, Unit: x.Unit, Verdict: x.Verdict, Direction: x.Direction, Primary: true, BlocksNeeded: x.BlocksNeeded}
+		begin := fmt.Sprintf("%s from %s to %s adds, averaged over the other factors", x.Factors[0], x.From[0], x.To[0])
+		if a := aliasWords(x.Aliases); a != "" {
+			begin += " (and with what this fraction cannot tell from it: " + a + ")"
+		}
+		if k, known := at[begin]; known {
+			out[k] = strings.TrimSuffix(out[k], ".") + "; " + clause(c) + "."
+			continue
+		}
+		at[begin] = len(out)
+		out = append(out, begin+": "+clause(c)+".")
+	}
+	return out
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/taremesh/tare/study"
 )
 
 // JSON writes the report as indented JSON.
@@ -24,11 +26,15 @@ func (r *Report) Text(w io.Writer) error {
 	t.pairs(r.Pairs)
 	t.knee(r)
 	t.verdicts(r)
+	t.shapley(r)
+	t.slopes(r)
 	t.costRatios(r)
+	t.shifts(r)
 	if r.Knee == nil {
 		t.treatments(r)
 	}
 	t.controls(r)
+	t.checks(r.Checks)
 	t.outcomes(r)
 	t.apparatus(r)
 	t.list("WARNINGS", r.Warnings)
@@ -55,7 +61,11 @@ func (t *printer) head(r *Report) {
 	} else if r.Pairs != nil {
 		t.line("%d blocks, %d void · two treatments at a time, at the rate of the level each; each request drawn at random, closed loops in windows in the order ABBA%s", r.Blocks, r.Voids, stamp)
 	} else {
-		t.line("%d blocks, %d void · %d treatments, %g requests/s each, each request drawn at random%s", r.Blocks, r.Voids, len(r.Treatments), r.Rate, stamp)
+		how := "each request drawn at random"
+		if r.Design == study.Windows {
+			how = "one treatment at a time, in random order"
+		}
+		t.line("%d blocks, %d void · %d treatments, %g requests/s each, %s%s", r.Blocks, r.Voids, len(r.Treatments), r.Rate, how, stamp)
 	}
 	t.line("")
 }
@@ -71,6 +81,7 @@ func (t *printer) verdicts(r *Report) {
 		t.table(comparisonRows(cs))
 		t.line("")
 	}
+	t.effects(r)
 	for _, s := range r.Sentences {
 		t.line("%s", s)
 	}

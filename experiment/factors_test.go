@@ -1,0 +1,236 @@
+package experiment_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/measure"
+	"github.com/taremesh/tare/stat"
+	"github.com/taremesh/tare/study"
+)
+
+// planted is a machine whose response times are a known function of the cell:
+// base plus what it adds, plus what a whole block and every start add by
+// chance.
+type planted struct {
+	study string
+	seed  uint64
+	// adds is what a treatment adds in a block, in µs.
+	adds func(levels []int, treatment, block, place int) float64
+	// start and mood are the standard deviations from start to start, and from
+	// block to block, in µs.
+	start, mood float64
+}
+
+const plantedRequests = 220 // of each treatment in each block: enough for a p50
+
+// blocks carries the plan out without processes.
+func (m planted) blocks(p *study.Plan) []experiment.Block {
+	r := rand.New(rand.NewPCG(m.seed, 17))
+	levels := map[int][]int{}
+	for _, c := range p.Study.Combinations() {
+		levels[c.Treatment] = c.Levels
+	}
+	for i, t := range p.Study.Treatments {
+		if t.Control == study.AA {
+			levels[i] = levels[p.Study.Index(t.Baseline)]
+		}
+	}
+	var bs []experiment.Block
+	for _, plan := range p.Blocks {
+		mood := m.mood * r.NormFloat64()
+		b := experiment.Block{Index: plan.Index, Attempt: 1}
+		idle := experiment.PhaseRecord{Phase: study.Phase{Kind: study.Idle}, Wall: time.Second}
+		busy := experiment.PhaseRecord{Phase: study.Phase{Kind: study.Latency, Duration: 2 * time.Second}, Wall: 2 * time.Second,
+			Host: measure.HostCPU{Busy: time.Second, Idle: 3 * time.Second}}
+		var samples []load.Sample
+		for _, i := range p.Arms(plan.Index) {
+			us := 300 + mood + m.start*r.NormFloat64() + m.adds(levels[i], i, plan.Index, slices.Index(plan.Start, i))
+			for k := range plantedRequests {
+				at := time.Duration(k) * 5 * time.Millisecond
+				x := load.Sample{Intended: at, Written: at, Target: uint16(i), Status: 200}
+				x.LastByte = at + time.Duration((us+40*r.Float64()-20)*1e3)
+				x.FirstByte = x.LastByte
+				samples = append(samples, x)
+			}
+			cpu := us / 3 * plantedRequests * (1 + 0.003*r.NormFloat64())
+			busy.Parts = append(busy.Parts, experiment.Part{Treatment: i, Role: "proxy", CPU: time.Duration(cpu * 1e3)})
+		}
+		busy.Stats = load.Stats{Scheduled: len(samples), Sent: len(samples)}
+		b.Phases, b.Samples = []experiment.PhaseRecord{idle, busy}, [][]load.Sample{nil, samples}
+		bs = append(bs, b)
+	}
+	return bs
+}
+
+func (m planted) analyse(t *testing.T) (*study.Plan, *experiment.Analysis) {
+	t.Helper()
+	p := planAt(t, m.study, m.seed)
+	an, err := experiment.Analyse(p, m.blocks(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, an
+}
+
+const crossedStudy = `tare: study/1
+name: crossed
+workload: {name: fake}
+load: {rate: 200/s}
+dataplane: embedded
+treatments:
+  - {name: router, control: router}
+factors: {connections: [4, 16], response: [1KiB, 65KiB], access-log: [off, on]}
+design: {name: factorial, blocks: 12, latency: 2s, stop: fixed}
+margin: {p50: 5us, cpu: 5us}
+`
+
+// crossing adds 20 µs for connections, 0.25 µs per KiB of response, and with
+// both 24 µs more; the access log adds nothing.
+func crossing(levels []int, _, _, _ int) float64 {
+	x := 20*float64(levels[0]) + 16*float64(levels[1])
+	return x + 24*float64(levels[0]*levels[1])
+}
+
+func TestEffectsFindWhatIsPlanted(t *testing.T) {
+	p, an := planted{study: crossedStudy, seed: 3, adds: crossing, start: 1.5, mood: 8}.analyse(t)
+	want := map[string]float64{ // an interaction is half of the difference of differences
+		"connections": 32, "response": 28, "access-log": 0,
+		"connections×response": 12, "connections×access-log": 0, "response×access-log": 0,
+	}
+	seen := map[string]bool{}
+	for _, x := range an.Effects {
+		name := experiment.EffectName(p.Study.Factors, x.Factors)
+		if x.Endpoint != experiment.P50 && x.Endpoint != experiment.CPU {
+			t.Errorf("%s by %s", name, x.Endpoint)
+			continue
+		}
+		truth := want[name]
+		if x.Endpoint == experiment.CPU {
+			truth /= 3
+		} else {
+			seen[name] = true
+		}
+		if !x.Primary || !x.Difference.Contains(truth) || x.Difference.Half() > 2 || x.Blocks != 12 {
+			t.Errorf("%s by %s: %+v, primary %t, planted %g", name, x.Endpoint, x.Difference, x.Primary, truth)
+		}
+		if (x.Ratio != nil) != (len(x.Factors) == 1) {
+			t.Errorf("%s: ratio %v", name, x.Ratio)
+		}
+		verdict := stat.NoDifference
+		if truth > 5 {
+			verdict = stat.Material
+		}
+		if x.Endpoint == experiment.P50 && x.Verdict != verdict {
+			t.Errorf("%s: %s, want %s (%+v)", name, x.Verdict, verdict, x.Difference)
+		}
+		if x.Multiplicity.Comparisons != 12 {
+			t.Errorf("%s holds together with %d, want 12", name, x.Multiplicity.Comparisons)
+		}
+	}
+	if len(seen) != len(want) {
+		t.Errorf("found %v", seen)
+	}
+}
+
+// Slopes are found with what they bend by, and where one says not all that is said.
+func TestSlopesFindWhatIsPlanted(t *testing.T) {
+	three := strings.NewReplacer("connections: [4, 16], response: [1KiB, 65KiB], access-log: [off, on]", "connections: [4, 16, 64]", "factorial", "sweep").Replace(crossedStudy)
+	straight := func(levels []int, _, _, _ int) float64 { return []float64{0, 6, 30}[levels[0]] }
+	bent := func(levels []int, _, _, _ int) float64 { return []float64{0, 25, 30}[levels[0]] }
+	for _, c := range []struct {
+		name, study, factor string
+		adds                func([]int, int, int, int) float64
+		slope               float64 // µs at p50
+		levels              int
+		curved              bool
+	}{
+		{"factorial", crossedStudy, "connections", crossing, 32.0 / 12, 2, false},
+		{"factorial, KiB", crossedStudy, "response", crossing, 28.0 / 64, 2, false},
+		{"sweep", strings.Replace(crossedStudy, "factorial", "sweep", 1), "response", crossing, 16.0 / 64, 2, false},
+		{"three levels", three, "connections", straight, 0.5, 3, false},
+		{"three levels, bent", three, "connections", bent, 0.3810, 3, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, an := planted{study: c.study, seed: 4, adds: c.adds, start: 1.5, mood: 8}.analyse(t)
+			k := slices.IndexFunc(an.Slopes, func(l experiment.Slope) bool { return l.Factor == c.factor && l.Endpoint == experiment.P50 })
+			if k < 0 {
+				t.Fatalf("%+v", an.Slopes)
+			}
+			l := an.Slopes[k]
+			if !l.Contains(c.slope) || l.Half() > 0.15*c.slope+0.02 || len(l.Points) != c.levels || l.Curved != c.curved {
+				t.Errorf("%+v, planted %g", l, c.slope)
+			}
+			if (l.Curvature != nil) != (c.levels > 2) {
+				t.Errorf("curvature %+v of %d levels", l.Curvature, c.levels)
+			}
+		})
+	}
+}
+
+// The shares of all factors sum to what all of them add.
+func TestShapleySharesSumToTheTotal(t *testing.T) {
+	p, an := planted{study: crossedStudy, seed: 5, adds: crossing, start: 1.5, mood: 8}.analyse(t)
+	if len(an.Shapley) != 2 {
+		t.Fatalf("%d waterfalls, want those of p50 and CPU", len(an.Shapley))
+	}
+	for _, w := range an.Shapley {
+		sum := 0.0
+		for _, s := range w.Shares {
+			sum += s.Estimate
+		}
+		if math.Abs(sum-w.Total.Estimate) > 1e-9 || math.Abs(w.AllValue-w.NoneValue-w.Total.Estimate) > 1e-9 {
+			t.Errorf("%s: shares sum to %v of %v", w.Endpoint, sum, w.Total.Estimate)
+		}
+		if w.Endpoint != experiment.P50 {
+			continue
+		}
+		for k, want := range []float64{32, 28, 0} { // the interaction's 24 are shared
+			if !w.Shares[k].Contains(want) {
+				t.Errorf("%s: %+v, want %g", p.Study.Factors[k].Name, w.Shares[k], want)
+			}
+		}
+		if !w.Total.Contains(60) {
+			t.Errorf("total %+v, want 60", w.Total)
+		}
+	}
+}
+
+// What an order or a drift does is found, and warned of; what is not there is not.
+func TestChecksFindWhatIsPlanted(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		adds func([]int, int, int, int) float64
+		want string // in the one warning
+	}{
+		{"nothing", crossing, ""},
+		{"order", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 2*float64(place) }, "the order of starting mattered"},
+		{"drift of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 3*float64(b) }, "the machine drifted: p50"},
+		{"jump of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 30*float64(b/6) }, "the machine drifted: p50"},
+		{"drift of an effect", func(l []int, i, b, place int) float64 {
+			return crossing(l, i, b, place) + 1.5*float64(b*l[0])
+		}, "the effect of connections at p50 is not one figure"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, an := planted{study: crossedStudy, seed: 6, adds: c.adds, start: 1, mood: 1}.analyse(t)
+			var warned []string
+			for _, w := range an.Warnings {
+				if strings.Contains(w, "order of starting") || strings.Contains(w, "drifted") || strings.Contains(w, "not one figure") || strings.Contains(w, "MSER-5") {
+					warned = append(warned, w)
+				}
+			}
+			if (len(warned) > 0) != (c.want != "") || !strings.Contains(strings.Join(warned, "\n"), c.want) {
+				t.Errorf("warned %q, want %q", warned, c.want)
+			}
+			if len(an.Checks.Order) != 2 || len(an.Checks.Drift) != 2+12 {
+				t.Errorf("%d and %d checks", len(an.Checks.Order), len(an.Checks.Drift))
+			}
+		})
+	}
+}
