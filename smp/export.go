@@ -297,14 +297,13 @@ func (x exporter) meshConfig(t report.Treatment) *spec.ServiceMeshConfig {
 			setLabel(c.Labels, "mesh_sha256", p.SHA256)
 		}
 	}
-	proxies := int32(1)
 	if x.study.Testbed == consulBed {
-		proxies, c.MtlsEnabled = 2, true
+		c.MtlsEnabled = true
 		c.MeshType = &spec.ServiceMesh{Type: spec.ServiceMesh_CONSUL, Version: c.MeshBuild}
 	}
 	for _, u := range t.Parts {
 		if u.Role == "proxy" {
-			c.Sidecar = &spec.ServiceMeshConfig_Sidecar{Count: proxies, CpuMcores: x.mcores(t, u), MemMb: whole(u.RSSMB), Rps: whole(x.rate(t))}
+			c.Sidecar = &spec.ServiceMeshConfig_Sidecar{Count: x.proxies(), CpuMcores: x.mcores(t, u), MemMb: whole(u.RSSMB), Rps: whole(x.rate(t))}
 		}
 	}
 	return c
@@ -314,6 +313,15 @@ func (x exporter) meshConfig(t report.Treatment) *spec.ServiceMeshConfig {
 // and mutual TLS between them.
 const consulBed = "consul"
 
+// proxies is how many stand in front of a treatment that has any.
+func (x exporter) proxies() int32 {
+	if x.study.Testbed == consulBed {
+		return 2
+	}
+	return 1
+}
+
+// workers is how many threads carry requests in each of them.
 func (x exporter) workers(t report.Treatment) int32 {
 	if n, err := strconv.ParseInt(t.Set["workers"], 10, 32); err == nil {
 		return int32(n)

@@ -66,7 +66,57 @@ func scale(l *spec.PerformanceTestResult_Latency, by float64) {
 	}
 }
 
-// latency is a figure of a settled result as a time.
-func latency(ms float64) time.Duration {
-	return time.Duration(ms*float64(time.Millisecond) + 0.5)
+// Figures is what a result file says, in our units. What it does not give is null.
+type Figures struct {
+	ID      string            `json:"id"`
+	Started string            `json:"started,omitempty"` // RFC 3339
+	Ended   string            `json:"ended,omitempty"`
+	Rate    *float64          `json:"requests_per_second"`
+	Latency Latencies         `json:"latency_us"`
+	Labels  map[string]string `json:"labels,omitempty"`
+}
+
+// Latencies are in microseconds.
+type Latencies struct {
+	Min  *float64 `json:"min"`
+	Mean *float64 `json:"mean"`
+	P50  *float64 `json:"p50"`
+	P90  *float64 `json:"p90"`
+	P99  *float64 `json:"p99"`
+	Max  *float64 `json:"max"`
+}
+
+// Figures settles the unit and gives the figures of every result.
+func (f *File) Figures(unit LatencyUnit) ([]Figures, error) {
+	if err := f.Settle(unit); err != nil {
+		return nil, err
+	}
+	var out []Figures
+	for i, r := range f.Results {
+		x := Figures{ID: r.Id, Rate: given(r.ActualQps, 1), Labels: r.Labels}
+		if x.ID == "" {
+			x.ID = fmt.Sprintf("%s[%d]", resultsKey, i)
+		}
+		if r.StartTime != nil {
+			x.Started = r.StartTime.AsTime().Format(time.RFC3339Nano)
+		}
+		if r.EndTime != nil {
+			x.Ended = r.EndTime.AsTime().Format(time.RFC3339Nano)
+		}
+		if l := r.LatenciesMs; l != nil {
+			x.Latency = Latencies{Min: given(l.Min, 1000), Mean: given(l.Average, 1000), P50: given(l.P50, 1000),
+				P90: given(l.P90, 1000), P99: given(l.P99, 1000), Max: given(l.Max, 1000)}
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// given is a figure in our unit; 0 is how the messages leave one out.
+func given(x, by float64) *float64 {
+	if x == 0 {
+		return nil
+	}
+	y := x * by
+	return &y
 }

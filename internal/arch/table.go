@@ -21,7 +21,7 @@ var layers = []layer{
 	{"composition", []string{"mesh", "placement"}},
 	{"experiment", []string{"experiment"}},
 	{"records", []string{"comparison", "report", "store", "vet"}},
-	{"exchange", []string{"smp"}},
+	{"exchange", []string{"exposition", "smp"}},
 	// Parts of an implementation, in folders below its own: only it imports them.
 	{parts, []string{
 		"dataplane/embedded/*", "dataplane/envoy/*", "dataplane/proxywasm/*",
@@ -49,7 +49,7 @@ const (
 )
 
 // conformancePackages hold every implementation of a contract against one suite.
-var conformancePackages = []string{"dataplane/dataplanetest", "functiontest", "loadtest", "storetest"}
+var conformancePackages = []string{"dataplane/dataplanetest", "functiontest", "loadtest", "reporttest", "storetest"}
 
 // onlyImporter is the one package that imports implementations.
 const onlyImporter = "catalog"
@@ -69,7 +69,7 @@ var homes = []home{
 	{"github.com/envoyproxy/go-control-plane", []string{"dataplane/xds", "dataplane/embedded", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "mesh/consul"}},
 	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded"}},
 	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded"}},
-	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement", "mesh/consul", "smp", "report/otlp.go"}},
+	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement", "mesh/consul", "smp", "exposition"}},
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},
 	{"github.com/jackc/pgx", []string{"store/postgres"}},
@@ -83,12 +83,12 @@ var homes = []home{
 	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/proxywasm"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
 	{"github.com/layer5io/service-mesh-performance", []string{"smp"}},
-	{"github.com/HdrHistogram/hdrhistogram-go", []string{"report/hgrm.go"}},
-	{"go.opentelemetry.io/proto/slim/otlp", []string{"report/otlp.go"}},
+	{"github.com/HdrHistogram/hdrhistogram-go", []string{"exposition"}},
+	{"go.opentelemetry.io/proto/slim/otlp", []string{"exposition"}},
 	{"github.com/google/go-cmp", conformancePackages}, // and tests
 	{"github.com/santhosh-tekuri/jsonschema", nil},    // tests only
 	{"github.com/chromedp", nil},                      // tests only
-	{"github.com/prometheus/common", nil},             // tests only
+	{"github.com/prometheus", nil},                    // tests only
 	{"golang.org/x/perf", nil},                        // tests only
 }
 
