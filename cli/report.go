@@ -118,10 +118,12 @@ func printJournal(c *cobra.Command, journal []store.BlockEntry) error {
 
 func newList(s State) *cobra.Command {
 	var data, output *string
+	var tags []string
 	c := &cobra.Command{
-		Use:   "list",
-		Short: "List the kept results, newest first",
-		Args:  exactly(0, "no arguments"),
+		Use:     "list",
+		Short:   "List the kept results, newest first, with what is said of them",
+		Example: "  tare list --tag nightly",
+		Args:    exactly(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkOutput(*output); err != nil {
 				return err
@@ -130,18 +132,20 @@ func newList(s State) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			es = tagged(es, tags)
 			if *output == asJSON {
 				return printJSON(c, es)
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tSTUDY\tSTARTED\tSTATE\tBLOCKS\tVOID\tDIGEST")
+			fmt.Fprintln(w, "ID\tSTUDY\tSTARTED\tSTATE\tBLOCKS\tVOID\tDIGEST\tLABELS")
 			for _, e := range es {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%.12s\n", e.ID, e.Study, e.Started.Format(time.DateTime), e.State, e.Blocks, e.Voids, e.Digest)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%.12s\t%s\n", e.ID, e.Study, e.Started.Format(time.DateTime), e.State, e.Blocks, e.Voids, e.Digest, labelsText(e))
 			}
 			return w.Flush()
 		},
 	}
 	data, output = dataFlag(c), outputFlag(c)
+	c.Flags().StringSliceVar(&tags, "tag", nil, "only results with all of these tags")
 	return c
 }
 

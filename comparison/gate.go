@@ -195,9 +195,17 @@ func (r *Result) caseOf(i, base int, e experiment.Endpoint) Case {
 				c.Why = append(c.Why, w.Text)
 			}
 		}
+		c.Why = append(c.Why, moreBlocks(one.BlocksNeeded)...)
 	}
 	c.judge(r.Analysis.Noisy(&r.Plan, i, e))
 	return c
+}
+
+func moreBlocks(n int) []string {
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("about %d more blocks would decide it, if estimate and spread stay", n)}
 }
 
 // judge gives the outcome. Where the A/A gate failed, nothing passes as lying
@@ -236,8 +244,9 @@ func Against(now, old *Result, a *Answer, name string, sel Selection) (*Gate, er
 		}
 		c := Case{Kind: r.Kind, Treatment: r.Treatment, Baseline: r.Baseline, Endpoint: r.Endpoint, Unit: r.Unit,
 			Verdict: r.Verdict, Direction: r.Direction, Interval: r.Interval, Margin: r.Margin, Why: r.Warnings}
+		c.Why = append(slices.Clone(c.Why), moreBlocks(r.BlocksNeeded)...)
 		if r.Why != "" {
-			c.Why = append(slices.Clone(c.Why), r.Why)
+			c.Why = append(c.Why, r.Why)
 		}
 		oldName := r.Treatment
 		if r.OldName != "" {

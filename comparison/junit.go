@@ -9,27 +9,30 @@ import (
 	"unicode/utf8"
 )
 
-// The elements of JUnit's XML as CI systems read them. A case of the gate is a
-// test case; one that is undecided is an error by default, since nobody knows.
+// The elements of JUnit's XML, with what the strictest of the schemas in use
+// (that of Ant's reports) demands, and nothing that another (that of Jenkins)
+// lacks. A case of the gate is a test case; one that is undecided is an error by
+// default, since nobody knows. Times are 0: the gate only reads what was measured.
 type (
 	junitSuites struct {
-		XMLName  xml.Name   `xml:"testsuites"`
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Errors   int        `xml:"errors,attr"`
-		Suite    junitSuite `xml:"testsuite"`
+		XMLName xml.Name   `xml:"testsuites"`
+		Suite   junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
 		Name       string          `xml:"name,attr"`
+		Package    string          `xml:"package,attr"`
+		ID         int             `xml:"id,attr"`
+		Hostname   string          `xml:"hostname,attr"`
+		Timestamp  string          `xml:"timestamp,attr"`
+		Time       float64         `xml:"time,attr"`
 		Tests      int             `xml:"tests,attr"`
 		Failures   int             `xml:"failures,attr"`
 		Errors     int             `xml:"errors,attr"`
 		Skipped    int             `xml:"skipped,attr"`
-		Timestamp  string          `xml:"timestamp,attr"`
 		Properties []junitProperty `xml:"properties>property"`
 		Cases      []junitCase     `xml:"testcase"`
-		Out        string          `xml:"system-out,omitempty"`
+		Out        string          `xml:"system-out"`
+		Err        string          `xml:"system-err"`
 	}
 	junitProperty struct {
 		Name  string `xml:"name,attr"`
@@ -38,6 +41,7 @@ type (
 	junitCase struct {
 		Name    string       `xml:"name,attr"`
 		Class   string       `xml:"classname,attr"`
+		Time    float64      `xml:"time,attr"`
 		Skipped *junitReason `xml:"skipped"`
 		Error   *junitReason `xml:"error"`
 		Failure *junitReason `xml:"failure"`
@@ -63,7 +67,7 @@ const (
 
 // JUnit writes the gate as JUnit XML, one test case for each case.
 func (g *Gate) JUnit(w io.Writer, u Unsettled) error {
-	suite := junitSuite{Name: legible("tare gate " + g.Result.Study), Tests: len(g.Cases), Failures: g.Count(Fail),
+	suite := junitSuite{Name: legible("tare gate " + g.Result.Study), Package: "tare", Hostname: "localhost", Tests: len(g.Cases), Failures: g.Count(Fail),
 		Timestamp: g.Result.Started.UTC().Format("2006-01-02T15:04:05"), Out: legible(strings.Join(g.Warnings, "\n"))}
 	for _, p := range g.facts() {
 		suite.Properties = append(suite.Properties, junitProperty{p[0], legible(p[1])})
@@ -88,8 +92,7 @@ func (g *Gate) JUnit(w io.Writer, u Unsettled) error {
 		}
 		suite.Cases = append(suite.Cases, one)
 	}
-	all := junitSuites{Name: "tare gate", Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors, Suite: suite}
-	text, err := xml.MarshalIndent(all, "", "  ")
+	text, err := xml.MarshalIndent(junitSuites{Suite: suite}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write JUnit XML: %w", err)
 	}
