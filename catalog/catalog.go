@@ -139,7 +139,7 @@ func (b *Bench) fill() (err error) {
 	}
 	if b.DataPlanes, err = named.NewSet[dataplane.DataPlane]("data plane", dataplane.DataPlane.Name,
 		embedded.New(b.xds, b.launcher),
-		envoy.New(b.xds, b.launcher, FindEnvoy),
+		envoy.New(b.xds, b.launcher, func(version string) (string, error) { return envoy.FindVersion(os.Getenv, version) }),
 	); err != nil {
 		return err
 	}

@@ -7,8 +7,11 @@ package dataplane
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 
+	"github.com/taremesh/tare/internal/named"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
@@ -67,6 +70,27 @@ type DataPlane interface {
 	Start(ctx context.Context, o Options) (Instance, error)
 	// Program says what the proxies are, for reports.
 	Program(ctx context.Context) (Program, error)
+}
+
+// Versioned is a DataPlane that can be run in several versions.
+type Versioned interface {
+	// Version is the plane in one version; its name is NAME@VERSION. Without
+	// that version on this machine the error says how to get it.
+	Version(version string) (DataPlane, error)
+}
+
+// Get looks a plane up by its name, or by NAME@VERSION.
+func Get(planes named.Set[DataPlane], name string) (DataPlane, error) {
+	plain, version, asked := strings.Cut(name, "@")
+	p, err := planes.Get(plain)
+	if err != nil || !asked {
+		return p, err
+	}
+	v, ok := p.(Versioned)
+	if !ok {
+		return nil, fmt.Errorf("data plane %s has no versions: it comes with tare", plain)
+	}
+	return v.Version(version)
 }
 
 // Program is what runs a plane's proxies.

@@ -67,12 +67,8 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 	if a.workload, err = c.Workloads.Get(s.Workload.Name); err != nil {
 		return nil, s.Errorf("$.workload.name", "%w", err)
 	}
-	for _, name := range s.DataPlane {
-		plane, err := c.DataPlanes.Get(name)
-		if err != nil {
-			return nil, s.Errorf("$.dataplane", "%w", err)
-		}
-		a.planes = append(a.planes, plane)
+	if err := a.findPlanes(c); err != nil {
+		return nil, err
 	}
 	if err := a.decodeFunction(c); err != nil {
 		return nil, err
@@ -92,6 +88,27 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 		a.offers = append(a.offers, d.offer)
 	}
 	return a, a.checkTestbed()
+}
+
+// findPlanes looks up the data planes of the study, and those that treatments
+// have of a factor.
+func (a *Apparatus) findPlanes(c Catalog) error {
+	s := &a.Plan.Study
+	names, of := slices.Clone([]string(s.DataPlane)), map[string]string{}
+	for i := range s.Treatments {
+		if name := s.PlaneOf(i); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+			of[name] = a.settingAt(i, "dataplane")
+		}
+	}
+	for _, name := range names {
+		plane, err := dataplane.Get(c.DataPlanes, name)
+		if err != nil {
+			return s.Errorf(cmp.Or(of[name], "$.dataplane"), "%w", err)
+		}
+		a.planes = append(a.planes, plane)
+	}
+	return nil
 }
 
 // checkTestbed lets a testbed that cannot hold every topology say so.

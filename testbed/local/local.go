@@ -136,7 +136,7 @@ func (b *Testbed) start(ctx context.Context, t testbed.Topology, s *setup, i int
 }
 
 func (b *Testbed) startProxy(ctx context.Context, t testbed.Topology, st *stand) error {
-	plane, err := b.planes.Get(t.DataPlane)
+	plane, err := dataplane.Get(b.planes, t.DataPlane)
 	if err != nil {
 		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
 	}
