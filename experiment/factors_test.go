@@ -1,12 +1,17 @@
 package experiment_test
 
 import (
+	stdcmp "cmp"
+	"errors"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/load"
@@ -26,13 +31,14 @@ type planted struct {
 	// start and mood are the standard deviations from start to start, and from
 	// block to block, in µs.
 	start, mood float64
+	alone       float64 // what solo windows vary by
+	requests    int     // of each treatment in each block; default enough for a p50
 }
-
-const plantedRequests = 220 // of each treatment in each block: enough for a p50
 
 // blocks carries the plan out without processes.
 func (m planted) blocks(p *study.Plan) []experiment.Block {
 	r := rand.New(rand.NewPCG(m.seed, 17))
+	requests := stdcmp.Or(m.requests, 220)
 	levels := map[int][]int{}
 	for _, c := range p.Study.Combinations() {
 		levels[c.Treatment] = c.Levels
@@ -52,21 +58,39 @@ func (m planted) blocks(p *study.Plan) []experiment.Block {
 		var samples []load.Sample
 		for _, i := range p.Arms(plan.Index) {
 			us := 300 + mood + m.start*r.NormFloat64() + m.adds(levels[i], i, plan.Index, slices.Index(plan.Start, i))
-			for k := range plantedRequests {
+			for k := range requests {
 				at := time.Duration(k) * 5 * time.Millisecond
 				x := load.Sample{Intended: at, Written: at, Target: uint16(i), Status: 200}
 				x.LastByte = at + time.Duration((us+40*r.Float64()-20)*1e3)
 				x.FirstByte = x.LastByte
 				samples = append(samples, x)
 			}
-			cpu := us / 3 * plantedRequests * (1 + 0.003*r.NormFloat64())
+			cpu := us / 3 * float64(requests) * (1 + 0.003*r.NormFloat64())
 			busy.Parts = append(busy.Parts, experiment.Part{Treatment: i, Role: "proxy", CPU: time.Duration(cpu * 1e3)})
 		}
 		busy.Stats = load.Stats{Scheduled: len(samples), Sent: len(samples)}
 		b.Phases, b.Samples = []experiment.PhaseRecord{idle, busy}, [][]load.Sample{nil, samples}
+		m.addSolo(&b, plan, levels)
 		bs = append(bs, b)
 	}
 	return bs
+}
+
+// addSolo adds the windows of the interference control, in which everything
+// takes what it does without chance, and the heaviest is the last cell.
+func (m planted) addSolo(b *experiment.Block, plan study.Block, levels map[int][]int) {
+	for _, ph := range plan.Phases {
+		if ph.Kind != study.Solo {
+			continue
+		}
+		if ph.Heaviest {
+			ph.Targets = []int{len(levels) - 1 + slices.Min(slices.Collect(maps.Keys(levels))) - 1} // before the A/A copy
+		}
+		i := ph.Targets[0]
+		us := 300 + m.alone*float64(b.Index%3) + m.adds(levels[i], i, plan.Index, 0)
+		b.Phases = append(b.Phases, experiment.PhaseRecord{Phase: ph})
+		b.Samples = append(b.Samples, answers(i, 300, time.Duration(us*1e3)))
+	}
 }
 
 func (m planted) analyse(t *testing.T) (*study.Plan, *experiment.Analysis) {
@@ -202,35 +226,133 @@ func TestShapleySharesSumToTheTotal(t *testing.T) {
 	}
 }
 
-// What an order or a drift does is found, and warned of; what is not there is not.
-func TestChecksFindWhatIsPlanted(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		adds func([]int, int, int, int) float64
-		want string // in the one warning
-	}{
-		{"nothing", crossing, ""},
-		{"order", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 2*float64(place) }, "the order of starting mattered"},
-		{"drift of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 3*float64(b) }, "the machine drifted: p50"},
-		{"jump of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 30*float64(b/6) }, "the machine drifted: p50"},
-		{"drift of an effect", func(l []int, i, b, place int) float64 {
-			return crossing(l, i, b, place) + 1.5*float64(b*l[0])
-		}, "the effect of connections at p50 is not one figure"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, an := planted{study: crossedStudy, seed: 6, adds: c.adds, start: 1, mood: 1}.analyse(t)
-			var warned []string
-			for _, w := range an.Warnings {
-				if strings.Contains(w, "order of starting") || strings.Contains(w, "drifted") || strings.Contains(w, "not one figure") || strings.Contains(w, "MSER-5") {
-					warned = append(warned, w)
-				}
-			}
-			if (len(warned) > 0) != (c.want != "") || !strings.Contains(strings.Join(warned, "\n"), c.want) {
-				t.Errorf("warned %q, want %q", warned, c.want)
-			}
-			if len(an.Checks.Order) != 2 || len(an.Checks.Drift) != 2+12 {
-				t.Errorf("%d and %d checks", len(an.Checks.Order), len(an.Checks.Drift))
-			}
-		})
+// Of a fraction every effect says what it cannot be told from, and none stands
+// under two names.
+func TestFractionNamesItsAliases(t *testing.T) {
+	half := strings.NewReplacer("factorial", "fraction", "response: [1KiB, 65KiB], access-log: [off, on]", "response: [1KiB, 65KiB], access-log: [off, on], replicas: [1, 2]").Replace(crossedStudy)
+	p, an := planted{study: half, seed: 7, adds: crossing, start: 1.5, mood: 8}.analyse(t)
+	if n := len(p.Study.Combinations()); n != 8 {
+		t.Fatalf("%d combinations", n)
+	}
+	want := map[string]string{
+		"connections": "response×access-log×replicas", "response": "connections×access-log×replicas",
+		"access-log": "connections×response×replicas", "replicas": "connections×response×access-log",
+		"connections×response": "access-log×replicas", "connections×access-log": "response×replicas", "connections×replicas": "response×access-log",
+	}
+	got := map[string]string{}
+	for _, x := range an.Effects {
+		if x.Endpoint != experiment.P50 {
+			continue
+		}
+		var aliases []string
+		for _, a := range x.Aliases {
+			aliases = append(aliases, experiment.EffectName(p.Study.Factors, a))
+		}
+		name := experiment.EffectName(p.Study.Factors, x.Factors)
+		got[name] = strings.Join(aliases, ", ")
+		if planted := map[string]float64{"connections": 32, "response": 28, "connections×response": 12}[name]; !x.Difference.Contains(planted) {
+			t.Errorf("%s: %+v, planted %g", name, x.Difference, planted)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(an.Shapley) > 0 {
+		t.Error("a fraction has no Shapley shares")
+	}
+}
+
+// The interference control of a design over factors holds the first cell
+// against the heaviest.
+func TestInterferenceControlOverFactors(t *testing.T) {
+	for _, design := range []string{"factorial", "sweep"} {
+		p, an := planted{study: strings.Replace(crossedStudy, "factorial", design, 1), seed: 8, adds: crossing, start: 0.5, alone: 0.2}.analyse(t)
+		if len(an.Interference) != 1 {
+			t.Fatalf("%s: %+v", design, an.Interference)
+		}
+		in, first := an.Interference[0], p.Study.Combinations()[0].Treatment
+		if in.Baseline != first || in.Heaviest == first || in.Blocks < 3 || in.Disagreement == nil || in.Interferes {
+			t.Errorf("%s: %+v, the first cell is %d", design, in, first)
+		}
+	}
+}
+
+// In a study without factors, treatments that set one number each on one
+// treatment are a line with it.
+func TestSlopeOfSettings(t *testing.T) {
+	text := `tare: study/1
+name: settings
+workload: {name: fake}
+load: {rate: 200/s, connections: 4}
+dataplane: embedded
+treatments:
+  - {name: router, control: router}
+  - {name: router-aa, control: aa, baseline: router}
+  - {name: c16, set: {connections: 16}, baseline: router}
+  - {name: c64, set: {connections: 64}, baseline: router}
+  - {name: chain4, set: {chain: 4}, baseline: c16}
+design: {blocks: 12, latency: 2s, stop: fixed}
+`
+	adds := func(_ []int, i, _, _ int) float64 { return []float64{0, 0, 6, 30, 16}[i] }
+	_, an := planted{study: text, seed: 9, adds: adds, start: 1, mood: 5}.analyse(t)
+	want := map[string]float64{"connections": 0.5, "chain": 2.5}
+	for _, l := range an.Slopes {
+		if l.Endpoint != experiment.P50 {
+			continue
+		}
+		if !l.Contains(want[l.Factor]) || l.Points[0].Treatments[0] != map[string]int{"connections": 0, "chain": 2}[l.Factor] {
+			t.Errorf("%+v, planted %g", l, want[l.Factor])
+		}
+		delete(want, l.Factor)
+	}
+	if len(want) > 0 {
+		t.Errorf("no slope of %v", want)
+	}
+}
+
+// One block says what it gave and nothing more; no figure is no number.
+func TestOneBlockOverFactors(t *testing.T) {
+	p := planAt(t, crossedStudy, 1)
+	blocks := planted{study: crossedStudy, seed: 1, adds: crossing}.blocks(p)[:1]
+	an, err := experiment.Analyse(p, blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if an.Effects != nil || an.Slopes != nil || an.Shapley != nil || an.Shifts != nil || an.Checks.Order != nil || an.Checks.Drift != nil {
+		t.Errorf("%+v", an)
+	}
+	if _, err := experiment.Analyse(p, nil); !errors.Is(err, experiment.ErrNoBlocks) {
+		t.Errorf("no blocks: %v", err)
+	}
+	two := planted{study: crossedStudy, seed: 1, adds: crossing, start: 1}.blocks(p)[:2]
+	if an, err = experiment.Analyse(p, two); err != nil || len(an.Effects) == 0 {
+		t.Fatalf("two blocks: %v, %d effects", err, len(an.Effects))
+	}
+	for _, x := range an.Effects {
+		if x.Verdict != stat.Undecided {
+			t.Errorf("two blocks: %s is %s", x.Name, x.Verdict)
+		}
+	}
+	for i := range two { // the last cell was asked nothing
+		two[i].Samples[1] = slices.DeleteFunc(two[i].Samples[1], func(s load.Sample) bool { return int(s.Target) == p.Study.Combinations()[7].Treatment })
+	}
+	if an, err = experiment.Analyse(p, two); err != nil || an.Effects != nil || an.Shapley != nil {
+		t.Errorf("a cell without figures: %v, %+v", err, an.Effects)
+	}
+}
+
+// A function that did not do its work in one cell leaves no verdict on any effect.
+func TestFaultOfACellForbidsVerdicts(t *testing.T) {
+	p := planAt(t, crossedStudy, 1)
+	blocks := planted{study: crossedStudy, seed: 1, adds: crossing, start: 1}.blocks(p)
+	blocks[3].Judged = []experiment.Judgement{{Treatment: p.Study.Combinations()[2].Treatment, Wrong: "forgets a user"}}
+	an, err := experiment.Analyse(p, blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range an.Effects {
+		if x.Verdict != stat.Undecided || x.BlocksNeeded != 0 {
+			t.Errorf("%s: %s", x.Name, x.Verdict)
+		}
 	}
 }

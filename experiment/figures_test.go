@@ -30,7 +30,7 @@ func planOf(t *testing.T, text string) *study.Plan {
 	return planAt(t, text, 5)
 }
 
-func planAt(t *testing.T, text string, seed uint64) *study.Plan {
+func planAt(t testing.TB, text string, seed uint64) *study.Plan {
 	t.Helper()
 	s, err := study.Parse("s.yaml", []byte(text))
 	if err != nil {

@@ -254,14 +254,14 @@ func (t *printer) slopes(r *Report) {
 	t.line("")
 }
 
-func (l Slope) bendWords() string {
+func (s Slope) bendWords() string {
 	switch {
-	case l.Curvature == nil:
+	case s.Curvature == nil:
 		return "not to be told from two levels"
-	case l.Curved:
-		return fmt.Sprintf("%s (%s to %s): CURVED, one slope does not say it all", signed(l.Curvature.Estimate), signed(l.Curvature.Low), signed(l.Curvature.High))
+	case s.Curved:
+		return fmt.Sprintf("%s (%s to %s): CURVED, one slope does not say it all", signed(s.Curvature.Estimate), signed(s.Curvature.Low), signed(s.Curvature.High))
 	}
-	return fmt.Sprintf("%s (%s to %s)", signed(l.Curvature.Estimate), signed(l.Curvature.Low), signed(l.Curvature.High))
+	return fmt.Sprintf("%s (%s to %s)", signed(s.Curvature.Estimate), signed(s.Curvature.Low), signed(s.Curvature.High))
 }
 
 func (t *printer) shapley(r *Report) {

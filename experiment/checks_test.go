@@ -1,0 +1,89 @@
+package experiment_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/stat"
+)
+
+// What an order or a drift does is found, and warned of; what is not there is not.
+func TestChecksFindWhatIsPlanted(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		adds func([]int, int, int, int) float64
+		want string // in the one warning
+	}{
+		{"nothing", crossing, ""},
+		{"order", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 2*float64(place) }, "the order of starting mattered"},
+		{"drift of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 3*float64(b) }, "the machine drifted: p50"},
+		{"jump of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 30*float64(b/6) }, "the machine drifted: p50"},
+		{"drift of an effect", func(l []int, i, b, place int) float64 {
+			return crossing(l, i, b, place) + 1.5*float64(b*l[0])
+		}, "the effect of connections at p50 is not one figure"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, an := planted{study: crossedStudy, seed: 6, adds: c.adds, start: 1, mood: 1}.analyse(t)
+			var warned []string
+			for _, w := range an.Warnings {
+				if strings.Contains(w, "order of starting") || strings.Contains(w, "drifted") || strings.Contains(w, "not one figure") || strings.Contains(w, "MSER-5") {
+					warned = append(warned, w)
+				}
+			}
+			if (len(warned) > 0) != (c.want != "") || !strings.Contains(strings.Join(warned, "\n"), c.want) {
+				t.Errorf("warned %q, want %q", warned, c.want)
+			}
+			if len(an.Checks.Order) != 2 || len(an.Checks.Drift) != 2+12 {
+				t.Errorf("%d and %d checks", len(an.Checks.Order), len(an.Checks.Drift))
+			}
+		})
+	}
+}
+
+// Of 200 studies in which no factor does anything, so many find something as
+// their level says: the effects of both endpoints hold together, and so do the
+// checks of order and drift.
+func TestFamiliesKeepTheirLevel(t *testing.T) {
+	const studies = 200
+	text := strings.Replace(crossedStudy, ", access-log: [off, on]", "", 1)
+	nothing := func([]int, int, int, int) float64 { return 0 }
+	found, material, order, drift := 0, 0, 0, 0
+	for seed := range uint64(studies) {
+		p := planAt(t, text, seed)
+		an, err := experiment.Analyse(p, planted{study: text, seed: seed, adds: nothing, start: 1.5, mood: 4}.blocks(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		any := func(is func(experiment.Effect) bool) int {
+			if slices.ContainsFunc(an.Effects, is) {
+				return 1
+			}
+			return 0
+		}
+		found += any(func(x experiment.Effect) bool { return !x.Difference.Contains(0) })
+		material += any(func(x experiment.Effect) bool { return x.Verdict == stat.Material })
+		if slices.ContainsFunc(an.Checks.Order, func(o experiment.OrderCheck) bool { return !o.PerPlace.Contains(0) }) {
+			order++
+		}
+		if slices.ContainsFunc(an.Checks.Drift, func(d experiment.DriftCheck) bool {
+			return d.PerBlock != nil && !d.PerBlock.Contains(0) || len(d.Changes) > 0
+		}) {
+			drift++
+		}
+	}
+	t.Logf("of %d studies %d found an effect, %d a material one, %d an order, %d a drift", studies, found, material, order, drift)
+	for what, n := range map[string]int{"effects": found, "order": order, "drift": drift} {
+		c, err := stat.Count(n, studies, 0.999)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Low > 0.05 {
+			t.Errorf("%s: something in %d of %d studies of nothing, the level is 5 %%", what, n, studies)
+		}
+	}
+	if material > 0 {
+		t.Errorf("%d studies found something material", material)
+	}
+}
