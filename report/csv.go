@@ -11,17 +11,21 @@ import (
 
 // csvColumns are documented in docs/formats/csv.md.
 var csvColumns = []string{"kind", "experiment", "study", "treatment", "baseline", "form", "site", "control", "dataplane", "block", "attempt", "started_s",
-	"endpoint", "unit", "value", "low", "high", "margin", "ratio", "ratio_low", "ratio_high", "verdict", "direction", "primary", "minimum_detectable", "why"}
+	"endpoint", "unit", "value", "low", "high", "margin", "ratio", "ratio_low", "ratio_high", "verdict", "direction", "primary", "minimum_detectable", "why",
+	"set", "factor", "from", "to", "per", "at", "phase", "class", "count", "share", "aliases"}
 
 // csvRow is one line by the name of its columns; what is absent is empty.
 type csvRow map[string]string
 
 // CSV writes the report in long format: a row of kind block for every
-// treatment, block and endpoint, and one of kind comparison for each
-// comparison.
+// treatment, block and endpoint, one of kind comparison for each comparison,
+// and so on by kind.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	rows := append(r.blockRows(), r.comparisonLines()...)
+	for _, more := range []func() []csvRow{r.effectLines, r.slopeLines, r.shareLines, r.shiftLines, r.outcomeLines} {
+		rows = append(rows, more()...)
+	}
 	if err := out.Write(csvColumns); err != nil {
 		return fmt.Errorf("write the CSV of %s: %w", r.ID, err)
 	}
@@ -88,18 +92,13 @@ func (s TreatmentSeries) figures() []blockFigure {
 }
 
 func described(t Treatment) csvRow {
-	return csvRow{"treatment": t.Name, "baseline": value(t.Baseline), "form": value(t.Form), "site": value(t.Site), "control": value(t.Control), "dataplane": value(t.DataPlane)}
+	return csvRow{"treatment": t.Name, "baseline": value(t.Baseline), "form": value(t.Form), "site": value(t.Site), "control": value(t.Control), "dataplane": value(t.DataPlane), "set": settingWords(t.Set)}
 }
 
 func (r *Report) comparisonLines() []csvRow {
 	var rows []csvRow
 	for _, c := range r.Comparisons {
-		row := csvRow{}
-		for _, t := range r.Treatments {
-			if t.Name == c.Treatment {
-				row = described(t)
-			}
-		}
+		row := r.describe(c.Treatment)
 		row["kind"], row["baseline"], row["endpoint"], row["unit"] = "comparison", c.Baseline, c.Endpoint, c.Unit
 		row["value"], row["low"], row["high"], row["margin"] = exact(c.Estimate), exact(c.Low), exact(c.High), exact(c.Margin)
 		if q := c.Ratio; q != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/taremesh/tare/report"
 )
 
 // What a reader gets back is what the report holds, to the last digit.
@@ -25,6 +27,7 @@ func TestCSVRoundTrip(t *testing.T) {
 			of := func(line []string, column string) string { return line[slices.Index(head, column)] }
 			values := map[string][]float64{}
 			var compared []float64
+			others := map[string][]float64{}
 			for _, line := range lines[1:] {
 				if of(line, "study") != r.Study || of(line, "experiment") != r.ID {
 					t.Fatalf("line %q", line)
@@ -33,6 +36,8 @@ func TestCSVRoundTrip(t *testing.T) {
 				switch {
 				case of(line, "kind") == "comparison":
 					compared = append(compared, v)
+				case of(line, "kind") != "block":
+					others[of(line, "kind")] = append(others[of(line, "kind")], v)
 				case of(line, "value") == "":
 					if of(line, "why") == "" {
 						t.Errorf("no value and no reason: %q", line)
@@ -51,6 +56,11 @@ func TestCSVRoundTrip(t *testing.T) {
 			if !slices.Equal(compared, want) {
 				t.Errorf("comparisons %v, want %v", compared, want)
 			}
+			for kind, want := range otherValues(r) {
+				if !slices.Equal(others[kind], want) {
+					t.Errorf("%s: %v, want %v", kind, others[kind], want)
+				}
+			}
 			if r.Series == nil {
 				return
 			}
@@ -68,4 +78,39 @@ func TestCSVRoundTrip(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherValues are what the rows of each further kind hold; an absent value reads as 0.
+func otherValues(r *report.Report) map[string][]float64 {
+	out := map[string][]float64{}
+	add := func(kind string, x *float64) {
+		if x == nil {
+			x = new(float64)
+		}
+		out[kind] = append(out[kind], *x)
+	}
+	for _, x := range r.Effects {
+		add("effect", &x.Estimate)
+	}
+	for _, x := range r.Slopes {
+		add("slope", &x.Estimate)
+	}
+	for _, w := range r.Shapley {
+		for _, x := range w.Shares {
+			add("share", &x.Estimate)
+		}
+		add("share", &w.Total.Estimate)
+	}
+	for _, s := range r.Shifts {
+		out["shift"] = append(out["shift"], s.Estimate...)
+	}
+	for _, t := range r.Treatments {
+		for _, o := range t.Outcomes {
+			for _, c := range o.Classes {
+				add("outcome", c.P50)
+				add("outcome", c.P90)
+			}
+		}
+	}
+	return out
 }

@@ -241,7 +241,7 @@ func (t *printer) slopes(r *Report) {
 	if len(r.Slopes) == 0 {
 		return
 	}
-	t.line("SLOPES  what one more costs; each %g %% interval on its own, exploratory", 100*r.Level)
+	t.line("SLOPES  what one more costs, averaged over other factors where they are crossed; each %g %% interval on its own, exploratory", 100*r.Level)
 	rows := [][]string{{"for each", "endpoint", ">µs", ">low", ">high", "µs at the levels", "bend from a line, µs"}}
 	for _, l := range r.Slopes {
 		var points []string

@@ -53,7 +53,7 @@ reference:
 `
 
 // computed is an experiment whose blocks are computed: each treatment adds what
-// its name on its plane says, in µs.
+// its name on its plane says, or that of a cell, in µs.
 func computed(t *testing.T, text string, add map[string]float64) (experiment.Experiment, []experiment.Block) {
 	t.Helper()
 	s, err := study.Parse("fake.yaml", []byte(text))
@@ -70,7 +70,7 @@ func computed(t *testing.T, text string, add map[string]float64) (experiment.Exp
 		Command: []string{"tare", "run", "fake.yaml"}}
 	extra := make([]float64, len(p.Study.Treatments))
 	for i := range extra {
-		extra[i] = add[p.Study.Written(i)+" "+p.Study.PlaneOf(i)]
+		extra[i] = add[p.Study.Written(i)+" "+p.Study.PlaneOf(i)] + add[p.Study.Treatments[i].Name]
 	}
 	r := rand.New(rand.NewPCG(3, 3))
 	var bs []experiment.Block
