@@ -85,4 +85,4 @@ func (p *printer) markdownNotes(ds []Difference, warnings []string) {
 // notes come from files.
 var markup = strings.NewReplacer("\n", " ", "|", `\|`, "<", "&lt;", ">", "&gt;", "`", "'", "[", `\[`, "]", `\]`, "*", `\*`, "_", `\_`)
 
-func escaped(text string) string { return markup.Replace(text) }
+func escaped(text string) string { return markup.Replace(legible(text)) }

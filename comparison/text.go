@@ -62,7 +62,10 @@ func caseCells(c Case) []string {
 
 // answerCells are difference, interval, margin and verdict.
 func answerCells(i *Interval, margin float64, unit, verdict string, direction *string) []string {
-	difference, around := "–", "–"
+	difference, around, beyond := "–", "–", "–"
+	if margin > 0 {
+		beyond = amount(margin, unit)
+	}
 	if i != nil {
 		difference, around = signed(i.Estimate, unit), rangeText(i, unit)
 	}
@@ -72,7 +75,7 @@ func answerCells(i *Interval, margin float64, unit, verdict string, direction *s
 	if direction != nil {
 		verdict += ", " + *direction
 	}
-	return []string{difference, around, amount(margin, unit), verdict}
+	return []string{difference, around, beyond, verdict}
 }
 
 // Text prints the answer for a terminal.
