@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// leastSegment is how many values must stand on either side of a change.
-const leastSegment = 2
+// leastSegment is how many values must stand on either side of a change: with 2,
+// two outliers side by side in a hundred values of heavy tails pass for one.
+const leastSegment = 3
 
 // ChangePoint is a place where the level of a series changed.
 type ChangePoint struct {
@@ -32,7 +33,7 @@ type ChangePoint struct {
 // larger than the truth.
 //
 // Errors are ErrNotFinite and ErrLevel; a series too short or without spread has
-// no change points.
+// no change points, and a change shows when three values stand after it.
 func ChangePoints(series []float64, level float64) ([]ChangePoint, error) {
 	if err := checkLevel(level); err != nil {
 		return nil, err

@@ -11,6 +11,13 @@
 // ([RatioOfDifferences]), the planner ([Blocks], [MinimumDetectable]), the
 // [VoidRule], and [Rejections], which holds the apparatus to its own level.
 //
+// What is not one treatment against another is made into pairs or contrasts
+// over the same blocks, and goes the same way: [Effects] and [Shapley] of
+// factors, [Slope] over a number, the [Order] of starting. [ShiftFunction] is a
+// family over quantiles; [Independent] compares two runs; [FindKnee] gives the
+// greatest rate that meets an objective. [Drift], [MSER5] and [ChangePoints] only
+// warn, and [FitUSL] is for display.
+//
 // Units: a value has the unit of the numbers given (µs for p50, µs of CPU per
 // request …) and the package never converts. Lower is better throughout.
 //

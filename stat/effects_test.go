@@ -107,7 +107,7 @@ func TestEffectsOfManyLevels(t *testing.T) {
 	want := map[string]float64{
 		"A1": 5 + 3, "A2": 9 + 6, // j is ½ on average
 		"B1": 2 + 6 - 2*1.5,
-		"C1": 1 - 1, "C2": -1 - 2, "C3": 4 - 3,
+		"C1": 0, "C2": -1 - 2, "C3": 4 - 3,
 		"AB11": 3, "AB21": 6, // half of 6·i
 		"AC11": 0, "AC12": 0, "AC13": 0, "AC21": 0, "AC22": 0, "AC23": 0,
 		"BC11": -1, "BC12": -2, "BC13": -3,

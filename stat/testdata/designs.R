@@ -69,15 +69,15 @@ energy <- function(x, y) {
 }
 divisive <- function(z) {
   best <- c(0, 0, 0); n <- length(z)
-  if (n < 4) return(best)
-  for (s in 2:(n - 2)) for (u in (s + 2):n) {
+  if (n < 6) return(best)
+  for (s in 3:(n - 3)) for (u in (s + 3):n) {
     q <- energy(z[1:s], z[(s + 1):u])
     if (q > best[1] + 1e-9) best <- c(q, s, u)
   }
   best
 }
 changes <- function(z, level) {
-  p <- (1 - level) / (length(z) - 3)
+  p <- (1 - level) / (length(z) - 5)
   test <- function(a, s, u) t.test(z[a:(s - 1)], z[s:u], var.equal = TRUE)$p.value
   found <- c()
   divide <- function(a, e) {
