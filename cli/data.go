@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taremesh/tare/catalog"
-	"github.com/taremesh/tare/report"
 	"github.com/taremesh/tare/store"
 )
 
@@ -63,13 +62,6 @@ func openStore(ctx context.Context, s State, flag string) (store.Store, error) {
 		return nil, input(err)
 	}
 	return st, err
-}
-
-func printReport(c *cobra.Command, r *report.Report, format string) error {
-	if format == asJSON {
-		return r.JSON(c.OutOrStdout())
-	}
-	return r.Text(c.OutOrStdout())
 }
 
 func printJSON(c *cobra.Command, v any) error {

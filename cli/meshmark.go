@@ -49,6 +49,7 @@ what each treatment costs against its baseline.`,
 				return printIndices(c, xs)
 			})
 		},
+		ValidArgsFunction: first(results(s, anyState)),
 	}
 	data, output = dataFlag(c), outputFlag(c)
 	c.Flags().StringArrayVar(&assigned, "assigned", nil, "what a process may use, `CLASS[.ROLE]=AMOUNT`: cpu=0.5 (cores), memory.proxy=64MiB")

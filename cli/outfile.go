@@ -22,10 +22,11 @@ type outputs struct {
 	format    string // of standard output
 	html, csv string // files; - is standard output, in the place of the table
 	explicit  bool   // the format was asked for
+	known     func(format string) error
 }
 
 func outputFlags(c *cobra.Command) *outputs {
-	o := &outputs{}
+	o := &outputs{known: checkOutput}
 	c.Flags().StringVarP(&o.format, "output", "o", table, "output format: table or json")
 	c.Flags().StringVar(&o.html, "html", "", "also write the report as one HTML `file`; - is standard output, instead of the table")
 	c.Flags().StringVar(&o.csv, "csv", "", "also write the figures as a CSV `file`; - is standard output, instead of the table")
@@ -34,7 +35,7 @@ func outputFlags(c *cobra.Command) *outputs {
 
 // check refuses what could not be written in the end, before anything begins.
 func (o *outputs) check(c *cobra.Command) error {
-	if err := checkOutput(o.format); err != nil {
+	if err := o.known(o.format); err != nil {
 		return err
 	}
 	o.explicit = c.Flags().Changed("output")

@@ -15,12 +15,15 @@ import (
 
 func newReport(s State) *cobra.Command {
 	var data *string
-	var out *outputs
+	var out *recordOutputs
 	c := &cobra.Command{
 		Use:   "report [ID|last]",
 		Short: "Print the report of a kept result (default last)",
 		Example: `  tare report last -o json
-  tare report last --html report.html --csv figures.csv`,
+  tare report last --html report.html --csv figures.csv
+  tare report last -o bench > new.txt && benchstat -col /treatment new.txt
+  tare report last -o hgrm --treatment native > native.hgrm
+  tare report last -o openmetrics > tare.prom`,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
@@ -28,16 +31,16 @@ func newReport(s State) *cobra.Command {
 			case len(args) > 1:
 				return exactly(1, "one id, the beginning of one, or last")(c, args)
 			}
-			return withResult(c, s, *data, out, args[0], func(_ store.Store, rec store.Record) error {
+			return withResult(c, s, *data, out.outputs, args[0], func(_ store.Store, rec store.Record) error {
 				r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
 				if err != nil {
 					return err
 				}
-				return out.print(c, r)
+				return out.printRecord(c, r, rec)
 			})
 		},
 	}
-	data, out = dataFlag(c), outputFlags(c)
+	data, out = dataFlag(c), recordFlags(c)
 	return c
 }
 

@@ -70,9 +70,11 @@ files holds seconds: one whose greatest latency is below 1 is refused until
 			_, err = c.OutOrStdout().Write(text)
 			return err
 		},
+		ValidArgsFunction: first(files("yaml", "yml", "json")),
 	}
 	c.Flags().StringVar(&unit, "latency-unit", "", "what latencies_ms of a result file holds: ms or s")
 	output = outputFlag(c)
+	_ = c.RegisterFlagCompletionFunc("latency-unit", fixed(string(smp.Milliseconds), string(smp.Seconds))) // the flag is there
 	return c
 }
 
@@ -145,10 +147,14 @@ mesh) stands in labels, and whole in the report, which details_uri names:
 				return export(c, r, rec, smp.Encoding(format), details)
 			})
 		},
+		ValidArgsFunction: first(results(s, anyState)),
 	}
 	data = dataFlag(c)
 	c.Flags().StringVar(&format, "format", format, "yaml or json")
 	c.Flags().StringVar(&details, "details", "", "also write the report as a JSON `file`, which details_uri then names")
+	for flag, f := range map[string]completer{"format": fixed(string(smp.YAML), string(smp.JSON)), "details": files("json")} {
+		_ = c.RegisterFlagCompletionFunc(flag, f) // the flag is there
+	}
 	return c
 }
 
@@ -178,7 +184,7 @@ func withReport(c *cobra.Command, s State, data string, args []string, do func(*
 	case len(args) > 1:
 		return exactly(1, "one id, the beginning of one, or last")(c, args)
 	}
-	return withResult(c, s, data, &outputs{format: table}, args[0], func(_ store.Store, rec store.Record) error {
+	return withResult(c, s, data, &outputs{format: table, known: checkOutput}, args[0], func(_ store.Store, rec store.Record) error {
 		r, err := report.New(rec.Experiment, rec.State, rec.Blocks)
 		if err != nil {
 			return err
