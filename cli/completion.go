@@ -58,7 +58,7 @@ func complete(root *cobra.Command, s State) {
 	studies := files("yaml", "yml")
 	byArgument := map[string]completer{
 		"run": first(studies), "plan": first(studies), "knee": first(studies),
-		"report": first(results(s, anyState)), "show": first(results(s, anyState)),
+		"report": first(results(s, anyState)), "advice": first(results(s, anyState)), "show": first(results(s, anyState)),
 	}
 	byFlag := map[string]completer{
 		"output": fixed(table, asJSON), "html": files("html"), "csv": files("csv"), "data": directories,

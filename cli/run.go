@@ -125,6 +125,7 @@ type runner struct {
 	notes   []string       // for the first block that is run
 	spent   time.Duration  // of the study's time, before the run
 	final   *report.Report // what was reported
+	planned *study.Plan    // what was carried out
 }
 
 // fresh begins a new experiment.
@@ -344,10 +345,14 @@ func (r *runner) carryOut(ctx context.Context, st store.Store, e experiment.Expe
 	run := experiment.Runner{Testbed: a.Testbed, Journal: st, Progress: p.event, Notes: r.notes, Spent: r.spent}
 	out, err := run.Run(ctx, e.ID, a, done)
 	p.end()
+	r.planned = &e.Plan
 	rep, rerr := report.New(e, out.State, out.Blocks)
 	switch {
 	case rerr == nil:
 		r.final = rep
+		if r.output == nil {
+			break // the command has its own answer
+		}
 		if perr := r.output.print(r.command, rep); perr != nil {
 			err = errors.Join(err, perr)
 		}

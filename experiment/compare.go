@@ -49,7 +49,7 @@ func comparisonsOf(s *sheet) (families [][]Comparison, others []Comparison) {
 		family := -1
 		for _, name := range append([]string{t.Baseline}, t.Against...) {
 			base := st.Index(name)
-			for _, e := range Endpoints() {
+			for _, e := range endpointsOf(st) {
 				if a, _ := s.pair(e, base, i); len(a) < 2 {
 					continue
 				}

@@ -22,13 +22,24 @@ const (
 	Throughput Endpoint = "throughput"
 	// ClosedP50 is the p50 of a closed loop. It compares with nothing.
 	ClosedP50 Endpoint = "closed-p50"
+	// Mean is the mean response time, where a study asks for it.
+	Mean Endpoint = study.EndpointMean
 	// KneeRate is the greatest rate under the objective of a knee study, in
 	// requests/s: more is better.
 	KneeRate Endpoint = "knee"
 )
 
-// Endpoints lists the endpoints that treatments are compared by.
+// Endpoints lists the endpoints that treatments are compared by in every study.
 func Endpoints() []Endpoint { return []Endpoint{P50, CPU, P99, P90, Throughput} }
+
+// endpointsOf are those of a study, with what it asks for beside.
+func endpointsOf(s *study.Study) []Endpoint {
+	all := Endpoints()
+	for _, e := range s.Endpoints {
+		all = append(all, Endpoint(e))
+	}
+	return all
+}
 
 // primary endpoints are those that verdicts are simultaneous over: p99 too,
 // where there are samples for it (method.md §3), and at the level of a closed
@@ -37,7 +48,7 @@ func (e Endpoint) primary(l study.Level) bool {
 	if l.Closed {
 		return e == Throughput
 	}
-	return e != P90
+	return e != P90 && e != Mean
 }
 
 // Unit is what the endpoint is given in.
@@ -61,7 +72,7 @@ var quantiles = map[Endpoint]float64{P50: 0.50, P90: 0.90, P99: 0.99}
 // margin is the plan's for the endpoint, in its unit, given the baseline's value.
 func (e Endpoint) margin(m study.Margins, baseline float64) float64 {
 	switch e {
-	case P50, P90:
+	case P50, P90, Mean:
 		return m.P50.Of(baseline)
 	case P99:
 		return m.P99.Of(baseline)
@@ -150,6 +161,18 @@ func figuresOf(b *Block, i int) figures {
 		f.values[CPU] += u.PerRequest
 	}
 	return f
+}
+
+// addMean gives the mean response time of the requests that were answered; a
+// block with one that was not is void.
+func (f *figures) addMean(b *Block, i int) {
+	_, samples := b.latencyOf(i)
+	xs := responses(samples, i)
+	if len(xs) == 0 {
+		f.why[Mean] = "no requests"
+		return
+	}
+	f.values[Mean] = mean(xs)
 }
 
 // addClosed gives the throughput over a treatment's windows of a closed loop.

@@ -37,6 +37,9 @@ func newSheet(p *study.Plan, blocks []*Block, known cache) *sheet {
 			one = made{figures: map[int]figures{}, readings: readingsOf(b, arms)}
 			for _, i := range arms {
 				f := figuresOf(b, i)
+				if slices.Contains(p.Study.Endpoints, study.EndpointMean) {
+					f.addMean(b, i)
+				}
 				f.probes = probesOf(&p.Study, b, i)
 				one.figures[i] = f
 			}

@@ -65,7 +65,7 @@ type panels struct {
 }
 
 // drawn are the endpoints that pictures show, where there is one.
-var drawn = []string{"throughput", "p50", "cpu", "p99"}
+var drawn = []string{"throughput", "p50", "cpu", "p99", "mean"}
 
 func newPage(r *Report) *page {
 	p := &page{Report: r, Style: template.CSS(pageStyle), StyleHash: styleHash(), Waterfalls: r.waterfalls(), SlopePanels: r.slopes(),

@@ -33,7 +33,7 @@ func sentences(r *Report, p *study.Plan) []string {
 // sentence is empty without a comparison of the two.
 func (r *Report) sentence(begins, treatment, baseline string) string {
 	var parts []string
-	for _, e := range []experiment.Endpoint{experiment.Throughput, experiment.P50, experiment.CPU} {
+	for _, e := range []experiment.Endpoint{experiment.Throughput, experiment.P50, experiment.CPU, experiment.Mean} {
 		if c, ok := r.find(treatment, baseline, e); ok {
 			parts = append(parts, clause(c))
 		}
@@ -68,7 +68,7 @@ func (r *Report) find(treatment, baseline string, e experiment.Endpoint) (Compar
 var endpointWords = map[string]string{
 	string(experiment.P50): "at p50", string(experiment.P90): "at p90", string(experiment.P99): "at p99",
 	string(experiment.CPU): "of CPU per request", string(experiment.Throughput): "in a closed loop",
-	string(experiment.KneeRate): "of the knee",
+	string(experiment.KneeRate): "of the knee", string(experiment.Mean): "at the mean",
 }
 
 // unitWords is a unit as it is printed.

@@ -62,7 +62,7 @@ const (
 // factorKinds are all there are.
 func factorKinds() []factorKind {
 	return []factorKind{
-		{name: factorConnections, doc: "connections to each treatment, such as [4, 16]", short: "c", read: whole(1, 1000, "connection")},
+		{name: factorConnections, doc: "connections to each treatment, such as [4, 16]", short: "c", read: whole(1, MaxConnections, "connection")},
 		{name: factorRate, doc: "requests/s to each treatment, such as [100/s, 500/s]", short: "r", read: readRate},
 		{name: "arrivals", doc: "how requests are spaced in time", short: "arrivals", read: oneOf([]string{"poisson"}, nil)},
 		{name: "protocol", doc: "what requests are sent by", short: "protocol", read: oneOf([]string{"http/1.1"}, nil)},

@@ -222,7 +222,11 @@ func (m *schemaMaker) object(t reflect.Type) (*schema, error) {
 
 // named narrows a field to some names: a Part by that of its own name.
 func (m *schemaMaker) named(s *schema, names []string) *schema {
-	if s.Ref == "" {
+	switch {
+	case s.Type == "array":
+		s.Items = m.word(names)
+		return s
+	case s.Ref == "":
 		return m.word(names)
 	}
 	if len(names) > 0 {

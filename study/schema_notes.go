@@ -33,6 +33,7 @@ var fieldNotes = map[string]note{
 	"Study.enforcement": {about: "the last phase of each block: some users offer more than their limit"},
 	"Study.margin":      {about: "differences that are too small to matter, fixed before any data"},
 	"Study.reference":   {about: "published figures, printed beside those of a pairs study"},
+	"Study.endpoints":   {about: "further figures to compare by, exploratory: mean, the mean response time", names: func(Known) []string { return FurtherEndpoints() }},
 	"Study.smp":         {about: "of a study made by tare smp import: what its test file says beyond a study; no run reads it"},
 
 	"Part.name":   {about: "its name", needed: true},
@@ -41,7 +42,7 @@ var fieldNotes = map[string]note{
 	"Load.generator":   {about: "what offers the load; default openloop", names: func(k Known) []string { return k.Generators }},
 	"Load.arrivals":    {about: "how requests are spaced in time", names: only("poisson")},
 	"Load.rate":        {about: "for each treatment; default 500/s, lowered where queues would widen the intervals"},
-	"Load.connections": {about: "for each treatment; default 8", bounded: true, most: 1000},
+	"Load.connections": {about: "for each treatment; default 8", bounded: true, most: MaxConnections},
 	"Load.users":       {about: "who sends; without it one anonymous user does"},
 
 	"Users.count": {about: "how many users there are", needed: true, bounded: true, least: 1, most: 100_000},

@@ -122,6 +122,7 @@ treatments:
   - {name: wide, baseline: plain, set: {connections: 16}}
 factors: {response: [1KiB, 16KiB], request: [0B, 1KiB], workers: [1, 2]}
 design: {name: fraction, of: wide, resolution: 3}
+endpoints: [mean]
 `
 
 // kneed has each field of a knee study that the others lack.

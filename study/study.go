@@ -81,6 +81,9 @@ type Study struct {
 	Enforcement *Enforcement `yaml:"enforcement" json:"enforcement,omitempty"`
 	Margin      Margins      `yaml:"margin" json:"margin"`
 	Reference   *Reference   `yaml:"reference" json:"reference,omitempty"`
+	// Endpoints names further figures to compare by, beside those that every
+	// study has; they are exploratory. See FurtherEndpoints.
+	Endpoints []string `yaml:"endpoints" json:"endpoints,omitempty"`
 	// SMP is what the test file of Service Mesh Performance that the study was
 	// made of says beyond a study. Only package smp reads it.
 	SMP Params `yaml:"smp" json:"smp,omitzero"`
