@@ -237,7 +237,7 @@ func (s estimator) checkCover(t *testing.T, blocks, reps int) {
 // A part of testdata/coverage.md; the rest of it is in the soak test.
 func TestEstimatorsCover(t *testing.T) {
 	for _, s := range estimators() {
-		for blocks, reps := range map[int]int{10: 300, 14: 150} {
+		for blocks, reps := range map[int]int{10: 300, 12: 150} {
 			if s.name == "shift" {
 				reps /= 3
 			}
