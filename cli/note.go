@@ -63,9 +63,13 @@ func newTag(s State) *cobra.Command {
 
 // tagged leaves the entries that have every one of the tags.
 func tagged(entries []store.Entry, tags []string) []store.Entry {
-	return slices.DeleteFunc(entries, func(e store.Entry) bool {
-		return slices.ContainsFunc(tags, func(t string) bool { return !slices.Contains(e.Tags, t) })
-	})
+	wanted := []store.Entry{} // in JSON none is a list too
+	for _, e := range entries {
+		if !slices.ContainsFunc(tags, func(t string) bool { return !slices.Contains(e.Tags, t) }) {
+			wanted = append(wanted, e)
+		}
+	}
+	return wanted
 }
 
 // labelsText is what is said of an entry, for a cell of a table.
