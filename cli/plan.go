@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"fmt"
-	"slices"
+	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,154 +15,188 @@ import (
 )
 
 func newPlan(s State) *cobra.Command {
-	var f planFlags
+	p := &planner{state: s}
 	var output *string
 	c := &cobra.Command{
-		Use:     "plan FILE",
-		Short:   "Show what a run would do, and whether the load stays clear of the function's limits",
-		Example: "  tare plan examples/imagehub.yaml --time 10m",
-		Args:    exactly(1, "one study file"),
+		Use:   "plan FILE",
+		Short: "Show what a run would do and could show, and refuse what cannot answer the question",
+		Long: `Show what a run would do before anything runs: the design with its cells, of a
+fraction its resolution and aliases, blocks and phases, the rule of stopping, the
+seed, the time, and the smallest difference that would be seen.
+
+That difference depends on how much blocks differ on this machine. With --pilot a
+few blocks are run to learn it (about a minute; nothing is kept), with --from it
+is taken from an earlier result of the same study. Then the plan says how long
+each interval takes to be as narrow as half its margin, or as --precision asks
+for, and it is refused where a margin that the study states is out of reach of
+its time, or where the host cannot serve its rate. With too little time for any
+verdict (--quick, a short --time) only the latter is.`,
+		Example: `  tare plan examples/imagehub.yaml --time 10m
+  tare plan examples/imagehub.yaml --pilot --precision 1us
+  tare plan examples/imagehub.yaml --from last -o json`,
+		Args: exactly(1, "one study file"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkOutput(*output); err != nil {
 				return err
 			}
-			plan, err := f.plan(args[0])
-			if err != nil {
-				return input(err)
-			}
-			b, err := catalog.NewBench(s.Exe)
-			if err != nil {
+			if err := p.check(); err != nil {
 				return err
 			}
-			defer b.Close()
-			_, forecast, err := lookUp(plan, b)
-			if err != nil {
-				return err
-			}
-			if *output == asJSON {
-				err = printJSON(c, map[string]any{"plan": plan, "forecast": forecast})
-			} else {
-				printPlan(c, plan, forecast)
-			}
-			if err != nil {
-				return err
-			}
-			return input(forecast.Check())
+			p.command, p.json = c, *output == asJSON
+			return p.run(c.Context(), args[0])
 		},
 	}
-	f.add(c)
-	output = outputFlag(c)
+	p.add(c)
+	p.data, output = dataFlag(c), outputFlag(c)
+	c.Flags().BoolVar(&p.pilot, "pilot", false, "run a few blocks to learn how much they differ")
+	c.Flags().StringVar(&p.from, "from", "", "take how much blocks differ from a result of this study: its id, or last")
+	c.Flags().DurationVar(&p.precision, "precision", 0, "half-width to say the time of, such as 1us (default half of each margin); needs --pilot or --from")
 	return c
 }
 
-func printPlan(c *cobra.Command, p *study.Plan, f *experiment.Forecast) {
-	out := func(format string, args ...any) { fmt.Fprintf(c.OutOrStdout(), format+"\n", args...) }
-	s := p.Study
-	out("%s: %s", s.Name, s.Question)
-	out("%d blocks, about %s, seed %d, digest %.12s", len(p.Blocks), seconds(p.Expected), p.Seed, p.Digest)
-	if p.Screening {
-		out("SCREENING: fewer than %d blocks, no verdict but undecided; give it more time", study.MinBlocks)
-	}
-	out("intervals at %g %%; stops when %s", 100*p.Rule.Level, stopWords(p.Rule))
-	out("")
-	if cells := s.Cells(); cells != nil {
-		printCells(out, p, cells)
-	} else if s.Design.Name == study.Knee {
-		printKnee(out, p)
-	} else {
-		out("treatments, each on %v requests/s and %d connections:", float64(s.Load.Rate), s.Load.Connections)
-		for i, t := range s.Treatments {
-			out("  %-20s %s", t.Name, describe(&s, i))
-		}
-	}
-	out("")
-	printBlocks(out, p)
-	if f != nil {
-		out("")
-		out("the function's model, over every request before enforcement and closed loops: %d refused; the lowest that a user is left with is %.0f %% of its allowance (%s, block %d of %s); %d buckets touched at most",
-			f.Refused, 100*f.Lowest, f.User, f.Block, f.Treatment, f.Callers)
-	}
+// planner plans a study and looks ahead.
+type planner struct {
+	planFlags
+	state     State
+	command   *cobra.Command
+	data      *string
+	json      bool
+	pilot     bool
+	from      string
+	precision time.Duration
 }
 
-// printCells says what a pairs study compares, and how often.
-func printCells(out func(string, ...any), p *study.Plan, cells []study.Cell) {
-	s := &p.Study
-	out("%s against %s, two treatments at a time, each on %d connections; beside a closed loop, latency at %v requests/s each", s.Design.Pair[1], s.Design.Pair[0], s.Load.Connections, float64(s.Load.Rate))
-	for i, t := range s.Treatments {
-		if !s.Stands(i) {
-			out("  %-24s a step only: %s", t.Name, describe(s, i))
-		}
-	}
-	for _, c := range cells {
-		pairs, solo, copies := 0, 0, 0
-		for _, b := range p.Blocks {
-			switch {
-			case b.Arms[1] == c.Copy:
-				copies++
-			case b.Arms[1] == c.Treatment:
-				pairs++
-				if slices.ContainsFunc(b.Phases, func(ph study.Phase) bool { return ph.Kind == study.Solo }) {
-					solo++
-				}
-			}
-		}
-		out("  %-24s %d blocks against %s (%d of them with solo windows), %d A/A blocks", s.Treatments[c.Treatment].Name, pairs, s.Treatments[c.Baseline].Name, solo, copies)
-	}
-}
-
-func stopWords(r study.Rule) string {
-	if r.Stop == study.StopFixed {
-		return "all blocks are done"
-	}
-	return fmt.Sprintf("every primary half-width is at most half its margin (looks at %d, %d, … blocks), or the time is spent", r.First, r.First+r.Every)
-}
-
-// describe says what a treatment is: its baseline plus one thing.
-func describe(s *study.Study, i int) string {
-	t := s.Treatments[i]
-	var parts []string
-	if t.Control != "" {
-		parts = append(parts, "control "+string(t.Control))
-	}
+func (p *planner) check() error {
 	switch {
-	case t.Control == study.Noop:
-		parts = append(parts, fmt.Sprintf("as %s at the %s", t.Form, t.Site))
-	case t.Form != "":
-		parts = append(parts, fmt.Sprintf("%s as %s at the %s", s.Function.Name, t.Form, t.Site))
+	case p.pilot && p.from != "":
+		return inputf("--pilot and --from both say how much blocks differ: give one of them")
+	case p.precision < 0:
+		return inputf("--precision %v: want a time above 0", p.precision)
+	case p.precision > 0 && !p.pilot && p.from == "":
+		return inputf("--precision needs to know how much blocks differ: add --pilot, or --from ID with a result of this study")
 	}
-	if !t.Workload.IsZero() {
-		parts = append(parts, "other workload parameters")
-	}
-	if t.Baseline != "" {
-		parts = append(parts, "on top of "+t.Baseline)
-	}
-	if len(t.Against) > 0 {
-		parts = append(parts, "also against "+strings.Join(t.Against, ", "))
-	}
-	return strings.Join(parts, ", ")
+	return nil
 }
 
-// printBlocks prints one line for each kind of block.
-func printBlocks(out func(string, ...any), p *study.Plan) {
-	kinds := map[string][]string{}
-	var order []string
-	for _, b := range p.Blocks {
-		var phases []string
-		for _, ph := range b.Phases {
-			word := fmt.Sprintf("%s %v", ph.Kind, ph.Duration)
-			if ph.Rate > 0 {
-				word += fmt.Sprintf(" at %.0f/s", ph.Rate)
-			}
-			phases = append(phases, word)
-		}
-		// The two solo windows come in random order; they are one kind of block.
-		key := strings.Join(phases, " · ")
-		if kinds[key] == nil {
-			order = append(order, key)
-		}
-		kinds[key] = append(kinds[key], fmt.Sprint(b.Index))
+func (p *planner) run(ctx context.Context, file string) error {
+	given, err := study.ReadFile(file)
+	if err != nil {
+		return input(err)
 	}
-	for _, key := range order {
-		out("blocks %s: %s", strings.Join(kinds[key], ","), key)
+	plan, err := p.planOf(given)
+	if err != nil {
+		return input(err)
 	}
+	b, err := catalog.NewBench(p.state.Exe)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	a, forecast, err := lookUp(plan, b)
+	if err != nil {
+		return err
+	}
+	var outlook *experiment.Outlook
+	if forecast.Check() == nil {
+		if a, outlook, err = p.outlook(ctx, given, a, b); err != nil {
+			return err
+		}
+	}
+	design := designOf(a.Plan)
+	if p.json {
+		err = printJSON(p.command, planOutput{a.Plan, forecast, design, outlook})
+	} else {
+		printPlan(p.command, a.Plan, forecast, design, outlook)
+	}
+	if err != nil {
+		return err
+	}
+	if outlook != nil && len(outlook.Refused) > 0 {
+		return inputf("the plan cannot answer its question: %s", strings.Join(outlook.Refused, "; "))
+	}
+	return input(forecast.Check())
 }
+
+// planOutput is what tare plan prints as JSON.
+type planOutput struct {
+	Plan     *study.Plan          `json:"plan"`
+	Forecast *experiment.Forecast `json:"forecast"`
+	Design   designFacts          `json:"design"`
+	Outlook  *experiment.Outlook  `json:"outlook,omitempty"` // with --pilot or --from
+}
+
+// outlook learns how much blocks differ, where that is asked for. A pilot may
+// lower a default rate, as the run would.
+func (p *planner) outlook(ctx context.Context, given *study.Study, a *experiment.Apparatus, b *catalog.Bench) (*experiment.Apparatus, *experiment.Outlook, error) {
+	r := &runner{state: p.state, command: p.command, data: *p.data}
+	if p.from != "" {
+		o, err := p.earlier(ctx, r, a.Plan)
+		return a, o, err
+	}
+	if !p.pilot {
+		return a, nil, nil
+	}
+	a, err := r.suit(ctx, p.planFlags, *given, a, b)
+	if err != nil {
+		return nil, nil, interrupted(ctx, err)
+	}
+	o, err := p.tryOut(ctx, *given, a.Plan, b)
+	return a, o, interrupted(ctx, err)
+}
+
+// earlier is the outlook by a result that is kept.
+func (p *planner) earlier(ctx context.Context, r *runner, plan *study.Plan) (*experiment.Outlook, error) {
+	entry, err := r.find(ctx, p.from)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStore(ctx, p.state, *p.data)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	rec, err := st.Load(ctx, entry.ID)
+	if err != nil {
+		return nil, err
+	}
+	e := rec.Experiment
+	o, err := experiment.NewOutlook(plan, "result "+e.ID, &e.Plan, rec.Blocks, max(e.Environment.Cores, 1), p.precision)
+	if err != nil {
+		return nil, inputf("--from %s: %w", p.from, err)
+	}
+	return o, nil
+}
+
+// tryOut runs a pilot.
+func (p *planner) tryOut(ctx context.Context, given study.Study, plan *study.Plan, b *catalog.Bench) (*experiment.Outlook, error) {
+	pilot, err := plan.Pilot(given)
+	if err != nil {
+		return nil, input(err)
+	}
+	a, forecast, err := lookUp(pilot, b)
+	if err != nil {
+		return nil, err
+	}
+	if err := forecast.Check(); err != nil {
+		return nil, input(err)
+	}
+	errOut := p.command.ErrOrStderr()
+	fmt.Fprintf(errOut, "pilot: %d blocks, about %s\n", len(pilot.Blocks), seconds(pilot.Expected))
+	progress := newProgress(errOut, &pilot.Study)
+	run := experiment.Runner{Testbed: a.Testbed, Journal: unkept{}, Progress: progress.event}
+	out, err := run.Run(ctx, "pilot", a, nil)
+	progress.end()
+	if err != nil {
+		return nil, fmt.Errorf("pilot: %w", err)
+	}
+	return experiment.NewOutlook(plan, "a pilot", pilot, out.Blocks, runtime.NumCPU(), p.precision)
+}
+
+// unkept is the journal of a pilot.
+type unkept struct{}
+
+func (unkept) Begin(context.Context, experiment.Experiment) error { return nil }
+
+func (unkept) Append(context.Context, string, experiment.Block) error { return nil }
+
+func (unkept) End(context.Context, string, experiment.State, time.Time) error { return nil }

@@ -112,7 +112,7 @@ func (s *Study) checkRates() error {
 	if s.factor(factorRate) < 0 {
 		return nil
 	}
-	if need := s.leastLatency(); s.Design.Latency < need {
+	if need := s.LeastLatency(); s.Design.Latency < need {
 		return s.Errorf("$.design.latency", "a latency phase of %v is too short for a p50 at the lowest rate: want at least %v", s.Design.Latency, need)
 	}
 	return nil

@@ -79,15 +79,15 @@ func (s *Study) checkLevels() error {
 			return s.Errorf("$.design.levels", "level %v: want 1/s to %d/s for each treatment", l, maxRate)
 		}
 	}
-	if need := s.leastLatency(); s.Design.Latency < need {
+	if need := s.LeastLatency(); s.Design.Latency < need {
 		return s.Errorf("$.design.latency", "a latency phase of %v is too short for a p50 at the lowest rate: want at least %v", s.Design.Latency, need)
 	}
 	return nil
 }
 
-// leastLatency is how long the latency phases must be for a p50 at the lowest
+// LeastLatency is how long the latency phases must be for a p50 at the lowest
 // rate: for five standard deviations more than the requests that it needs.
-func (s *Study) leastLatency() time.Duration {
+func (s *Study) LeastLatency() time.Duration {
 	low := s.Load.Rate
 	for _, l := range s.Design.Levels {
 		if !l.Closed {
@@ -223,7 +223,7 @@ func (s *Study) Cells() []Cell {
 // quickenPairs: a group of each cell, three pairs and an A/A block.
 func (s *Study) quickenPairs() {
 	s.Design.Blocks = groupBlocks
-	s.Design.Latency = max(s.Design.Latency, s.leastLatency())
+	s.Design.Latency = max(s.Design.Latency, s.LeastLatency())
 }
 
 // What a block of a cell is.

@@ -121,8 +121,8 @@ func MakePlan(s Study, o Options) (*Plan, error) {
 		return nil, err
 	}
 	if o.Time != 0 {
-		if o.Time < minTime || o.Time > maxTime {
-			return nil, fmt.Errorf("plan %s: the time %v is not between %v and %v", s.Name, o.Time, minTime, maxTime)
+		if o.Time < minTime || o.Time > MaxTime {
+			return nil, fmt.Errorf("plan %s: the time %v is not between %v and %v", s.Name, o.Time, minTime, MaxTime)
 		}
 		s.Design.Time, s.Design.Blocks = o.Time, 0
 	}

@@ -102,7 +102,7 @@ func (s *Study) checkHead() error {
 	if err := s.DataPlane.check(); err != nil {
 		return s.Errorf("$.dataplane", "%w", err)
 	}
-	return nil
+	return s.checkEndpoints()
 }
 
 // maxTreatments is how many stand at once.
@@ -152,8 +152,8 @@ func (s *Study) checkLoad() error {
 	if r := float64(l.Rate); !(r >= 1 && r <= maxRate) {
 		return s.Errorf("$.load.rate", "rate %v: want 1/s to %d/s for each treatment", l.Rate, maxRate)
 	}
-	if l.Connections < 1 || l.Connections > 1000 {
-		return s.Errorf("$.load.connections", "%d connections: want 1 to 1000 for each treatment", l.Connections)
+	if l.Connections < 1 || l.Connections > MaxConnections {
+		return s.Errorf("$.load.connections", "%d connections: want 1 to %d for each treatment", l.Connections, MaxConnections)
 	}
 	return s.checkUsers()
 }
@@ -377,10 +377,10 @@ const (
 	StopFixed = "fixed"
 )
 
-// The bounds of the time of a run.
+// The bounds of the time of a run; MaxTime is the longest.
 const (
 	minTime = time.Second
-	maxTime = 24 * time.Hour
+	MaxTime = 24 * time.Hour
 )
 
 func (s *Study) checkDesign() error {
@@ -396,7 +396,7 @@ func (s *Study) checkDesign() error {
 		v        time.Duration
 		min, max time.Duration
 	}{
-		{"$.design.time", d.Time, minTime, maxTime},
+		{"$.design.time", d.Time, minTime, MaxTime},
 		{"$.design.idle", d.Idle, 50 * time.Millisecond, time.Minute},
 		{"$.design.latency", d.Latency, 100 * time.Millisecond, time.Hour},
 		{"$.design.solo", d.Solo, 100 * time.Millisecond, time.Hour},
