@@ -59,8 +59,8 @@ bench: ## the bars of the project, on an otherwise idle machine; fetches nginx; 
 	@$(call need,wrk,wrk,exit 1)
 	go test -run '^$$' -bench . -benchmem -p 1 -timeout 60m ./...
 
-soak: build ## coverage simulated on a grid, then 100 comparisons of identical arms; about 20 minutes
-	go test -tags soak -run Soak -timeout 60m ./...
+soak: build ## coverage simulated on a grid, 22 real gates (goes on where it stopped), 100 comparisons of identical arms; about 90 minutes
+	go test -tags soak -run Soak -timeout 120m ./...
 	bin/tare aa --arms 16 --studies 13 --time 60s --data bin/results
 
 fuzz: ## every fuzz target on FUZZTIME (100000x) inputs; about 3 minutes
