@@ -185,7 +185,7 @@ func TestSMPImportOfResults(t *testing.T) {
 			t.Errorf("in %s: %+v", unit, f)
 		}
 	}
-	if got := tare(t, dir, "smp", "import", file, "--latency-unit", "s"); got.code != 0 || !strings.Contains(got.out, "2e+05") {
+	if got := tare(t, dir, "smp", "import", file, "--latency-unit", "s"); got.code != 0 || !strings.Contains(got.out, "200000.0") {
 		t.Errorf("table: exit %d, %s%s", got.code, got.out, got.err)
 	}
 	for want, args := range map[string][]string{

@@ -118,7 +118,7 @@ func importResults(c *cobra.Command, f *smp.File, unit smp.LatencyUnit, output s
 	return w.Flush()
 }
 
-func figure(x *float64) string { return orDash(x, "%.4g") }
+func figure(x *float64) string { return orDash(x, "%.1f") }
 
 func newSMPExport(s State) *cobra.Command {
 	format, details := string(smp.YAML), ""

@@ -40,6 +40,11 @@ const (
 	unitBytes   = "bytes"
 )
 
+// The report's units in those of the families.
+func seconds(us float64) float64 { return us / 1e6 }
+func bytes(mb float64) float64   { return mb * 1e6 }
+func asItIs(x float64) float64   { return x }
+
 // families are the report's figures as metrics, in base units.
 func families(r *report.Report) []family {
 	fs := []family{
@@ -48,17 +53,17 @@ func families(r *report.Report) []family {
 		{name: "tare_requests", kind: counter, help: "Requests of the latency phases by class of outcome.", points: requestPoints(r)},
 		{name: "tare_response_quantile", unit: unitSeconds, kind: gauge, help: "Response time from the intended time: medians over blocks.", points: quantilePoints(r)},
 		{name: "tare_response", unit: unitSeconds, kind: histogram, help: "Response times of the latency phases.", points: bucketPoints(r)},
-		{name: "tare_request_cpu", unit: unitSeconds, kind: gauge, help: "CPU time of proxy and service per request, idle use subtracted.", points: treatmentPoints(r, func(t report.Treatment) *float64 { return t.CPU }, 1e-6)},
-		{name: "tare_private_memory", unit: unitBytes, kind: gauge, help: "Private memory of proxy and service.", points: treatmentPoints(r, func(t report.Treatment) *float64 { return t.PrivateMB }, 1e6)},
-		{name: "tare_throughput", kind: gauge, help: "Requests per second of a closed loop.", points: treatmentPoints(r, func(t report.Treatment) *float64 { return t.Throughput }, 1)},
-		{name: "tare_difference", unit: unitSeconds, kind: gauge, help: "What a treatment adds to its baseline, its interval and the margin.", points: differencePoints(r, "us", 1e-6)},
-		{name: "tare_throughput_difference", kind: gauge, help: "What a treatment adds to its baseline in requests per second, its interval and the margin.", points: differencePoints(r, "per_s", 1)},
+		{name: "tare_request_cpu", unit: unitSeconds, kind: gauge, help: "CPU time of proxy and service per request, idle use subtracted.", points: treatmentPoints(r, func(t report.Treatment) *float64 { return t.CPU }, seconds)},
+		{name: "tare_private_memory", unit: unitBytes, kind: gauge, help: "Private memory of proxy and service.", points: treatmentPoints(r, func(t report.Treatment) *float64 { return t.PrivateMB }, bytes)},
+		{name: "tare_throughput", kind: gauge, help: "Requests per second of a closed loop.", points: treatmentPoints(r, func(t report.Treatment) *float64 { return t.Throughput }, asItIs)},
+		{name: "tare_difference", unit: unitSeconds, kind: gauge, help: "What a treatment adds to its baseline, its interval and the margin.", points: differencePoints(r, "us", seconds)},
+		{name: "tare_throughput_difference", kind: gauge, help: "What a treatment adds to its baseline in requests per second, its interval and the margin.", points: differencePoints(r, "per_s", asItIs)},
 		{name: "tare_verdict", kind: gauge, help: "1 for the verdict of a comparison.", points: verdictPoints(r)},
 	}
 	return slices.DeleteFunc(fs, func(f family) bool { return len(f.points) == 0 })
 }
 
-// described are the labels of a treatment.
+// labelsOf are the labels of a treatment.
 func labelsOf(t report.Treatment) [][2]string {
 	out := [][2]string{{"treatment", t.Name}}
 	for _, kv := range [][2]string{{"form", value(t.Form)}, {"site", value(t.Site)}, {"control", value(t.Control)}, {"dataplane", value(t.DataPlane)}, {"level", value(t.Level)}} {
@@ -69,15 +74,16 @@ func labelsOf(t report.Treatment) [][2]string {
 	return out
 }
 
+// with adds one label.
 func with(labels [][2]string, name, v string) [][2]string {
 	return append(slices.Clip(labels), [2]string{name, v})
 }
 
-func treatmentPoints(r *report.Report, of func(report.Treatment) *float64, by float64) []point {
+func treatmentPoints(r *report.Report, of func(report.Treatment) *float64, in func(float64) float64) []point {
 	var ps []point
 	for _, t := range r.Treatments {
 		if v := of(t); v != nil {
-			ps = append(ps, point{labels: labelsOf(t), value: *v * by})
+			ps = append(ps, point{labels: labelsOf(t), value: in(*v)})
 		}
 	}
 	return ps
@@ -108,7 +114,7 @@ func quantilePoints(r *report.Report) []point {
 			v     *float64
 		}{{"0.5", t.P50}, {"0.9", t.P90}, {"0.99", t.P99}} {
 			if q.v != nil {
-				ps = append(ps, point{labels: with(labelsOf(t), "quantile", q.level), value: *q.v * 1e-6})
+				ps = append(ps, point{labels: with(labelsOf(t), "quantile", q.level), value: seconds(*q.v)})
 			}
 		}
 	}
@@ -124,7 +130,7 @@ func bucketPoints(r *report.Report) []point {
 	for i, t := range h.Treatments {
 		p := point{labels: labelsOf(r.Treatments[i]), counts: []uint64{0}}
 		for _, b := range h.Bounds {
-			p.bounds = append(p.bounds, b/1e6)
+			p.bounds = append(p.bounds, seconds(b))
 		}
 		for _, n := range t.Counts {
 			p.counts = append(p.counts, uint64(n))
@@ -138,7 +144,7 @@ func bucketPoints(r *report.Report) []point {
 	return ps
 }
 
-func differencePoints(r *report.Report, unit string, by float64) []point {
+func differencePoints(r *report.Report, unit string, in func(float64) float64) []point {
 	var ps []point
 	for _, c := range r.Comparisons {
 		if c.Unit != unit {
@@ -148,12 +154,13 @@ func differencePoints(r *report.Report, unit string, by float64) []point {
 			bound string
 			v     float64
 		}{{"estimate", c.Estimate}, {"low", c.Low}, {"high", c.High}, {"margin", c.Margin}} {
-			ps = append(ps, point{labels: with(pairOf(c), "bound", b.bound), value: b.v * by})
+			ps = append(ps, point{labels: with(pairOf(c), "bound", b.bound), value: in(b.v)})
 		}
 	}
 	return ps
 }
 
+// pairOf are the labels of a comparison.
 func pairOf(c report.Comparison) [][2]string {
 	return [][2]string{{"treatment", c.Treatment}, {"baseline", c.Baseline}, {"endpoint", c.Endpoint}}
 }

@@ -1,0 +1,24 @@
+package reporttest_test
+
+import (
+	"testing"
+
+	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/report"
+	"github.com/taremesh/tare/reporttest"
+)
+
+// The figures are those that the package says.
+func TestExperiment(t *testing.T) {
+	e, blocks := reporttest.Experiment(t, reporttest.Study)
+	r, err := report.New(e, experiment.Done, blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct{ p50, cpu float64 }{{106, 10}, {166, 50}, {166, 50}, {186, 60}}
+	for i, x := range r.Treatments {
+		if *x.P50 < want[i].p50 || *x.P50 > want[i].p50+3 || *x.CPU < want[i].cpu*0.95 || *x.CPU > want[i].cpu*1.05 {
+			t.Errorf("%s: p50 %v µs, CPU %v µs per request, want about %v", x.Name, *x.P50, *x.CPU, want[i])
+		}
+	}
+}
