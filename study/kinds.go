@@ -24,6 +24,9 @@ type factorKind struct {
 	// the level idle means something.
 	proxy bool
 	idle  string
+	// single: nothing that is built gives it a second level, so that no study
+	// can have it yet; it is known to say so by name.
+	single bool
 }
 
 // reading is a level as it is understood.
@@ -64,8 +67,8 @@ func factorKinds() []factorKind {
 	return []factorKind{
 		{name: factorConnections, doc: "connections to each treatment, such as [4, 16]", short: "c", read: whole(1, MaxConnections, "connection")},
 		{name: factorRate, doc: "requests/s to each treatment, such as [100/s, 500/s]", short: "r", read: readRate},
-		{name: "arrivals", doc: "how requests are spaced in time", short: "arrivals", read: oneOf([]string{"poisson"}, nil)},
-		{name: "protocol", doc: "what requests are sent by", short: "protocol", read: oneOf([]string{"http/1.1"}, nil)},
+		{name: "arrivals", single: true, doc: "how requests are spaced in time", short: "arrivals", read: oneOf([]string{"poisson"}, nil)},
+		{name: "protocol", single: true, doc: "what requests are sent by", short: "protocol", read: oneOf([]string{"http/1.1"}, nil)},
 		{name: "request", doc: "size of a request's body, such as [0B, 16KiB]", short: "req", read: readSize},
 		{name: factorResponse, doc: "size of a response's body, such as [1KiB, 64KiB]", short: "resp", read: readSize},
 		{name: "workers", doc: "worker threads of the proxy, such as [1, 2]", short: "w", proxy: true, read: whole(1, 64, "worker")},
@@ -74,19 +77,22 @@ func factorKinds() []factorKind {
 		{name: factorFilter, doc: "a filter that does nothing, in a form: [none, wasm]", short: "filter", field: "write control: noop and its form", read: readForm},
 		{name: factorForm, doc: "the study's function, in a form: [none, native, wasm]", short: "form", field: "write form: itself", read: readForm},
 		{name: factorFunction, doc: "what is weighed: none, noop (nothing, in the same form), or the study's function", short: "function", field: "write form: or control: noop", read: readFunction},
-		{name: factorSite, doc: "where the function runs: service, server", short: "site", field: "write site: beside form:", read: oneOf(words(Sites()), nil)},
+		{name: factorSite, single: true, doc: "where the function runs: service, server", short: "site", field: "write site: beside form:", read: oneOf(words(Sites()), nil)},
 		{name: factorDataPlane, doc: "what runs the proxies: [embedded, envoy], or envoy@VERSION", short: "plane", field: "list the planes in the study's dataplane:", proxy: true, read: readPlane},
 		{name: "replicas", doc: "processes of the service, such as [1, 3]", short: "x", read: whole(1, 16, "process")},
-		{name: "mtls", doc: "encryption between proxies", short: "mtls", proxy: true, idle: levelOff, read: switched("no testbed can switch it: local has none, and on consul it is always on")},
+		{name: "mtls", single: true, doc: "encryption between proxies", short: "mtls", proxy: true, idle: levelOff, read: switched("no testbed can switch it: local has none, and on consul it is always on")},
 		{name: factorMesh, doc: "off: without a proxy, on: behind one that only routes", short: "mesh", field: "write control: router", read: switched("")},
 		{name: "access-log", doc: "a line for each request, written by the proxy", short: "log", proxy: true, idle: levelOff, read: switched("")},
-		{name: "tracing", doc: "spans of each request, sent by the proxy", short: "tracing", proxy: true, idle: levelOff, read: switched("no data plane sends spans yet")},
+		{name: "tracing", single: true, doc: "spans of each request, sent by the proxy", short: "tracing", proxy: true, idle: levelOff, read: switched("no data plane sends spans yet")},
 		{name: paramsPrefix, doc: "a parameter of the study's function, such as params.users", read: readFree},
 		{name: workloadPrefix, doc: "a parameter of the workload, such as workload.work", read: readFree},
 	}
 }
 
-var parameterRule = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*$`)
+// parameterPattern is a parameter's name: of one below another with a dot between.
+const parameterPattern = `[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*`
+
+var parameterRule = regexp.MustCompile(`^` + parameterPattern + `$`)
 
 // kindOf finds a factor's kind; false: there is none.
 func kindOf(name string) (factorKind, bool) {

@@ -43,23 +43,25 @@ func Schema(k Known) ([]byte, error) {
 
 // schema is the part of JSON Schema that is needed here.
 type schema struct {
-	Dialect     string             `json:"$schema,omitempty"`
-	Title       string             `json:"title,omitempty"`
-	Description string             `json:"description,omitempty"`
-	Ref         string             `json:"$ref,omitempty"`
-	Type        string             `json:"type,omitempty"`
-	Const       string             `json:"const,omitempty"`
-	Enum        []string           `json:"enum,omitempty"`
-	Pattern     string             `json:"pattern,omitempty"`
-	Minimum     *float64           `json:"minimum,omitempty"`
-	Maximum     *float64           `json:"maximum,omitempty"`
-	MinItems    int                `json:"minItems,omitempty"`
-	Items       *schema            `json:"items,omitempty"`
-	AnyOf       []*schema          `json:"anyOf,omitempty"`
-	Properties  properties         `json:"properties,omitempty"`
-	Required    []string           `json:"required,omitempty"`
-	Additional  *bool              `json:"additionalProperties,omitempty"`
-	Defs        map[string]*schema `json:"$defs,omitempty"`
+	Dialect     string     `json:"$schema,omitempty"`
+	Title       string     `json:"title,omitempty"`
+	Description string     `json:"description,omitempty"`
+	Ref         string     `json:"$ref,omitempty"`
+	Type        string     `json:"type,omitempty"`
+	Const       string     `json:"const,omitempty"`
+	Enum        []string   `json:"enum,omitempty"`
+	Pattern     string     `json:"pattern,omitempty"`
+	Minimum     *float64   `json:"minimum,omitempty"`
+	Maximum     *float64   `json:"maximum,omitempty"`
+	MinItems    int        `json:"minItems,omitempty"`
+	Items       *schema    `json:"items,omitempty"`
+	AnyOf       []*schema  `json:"anyOf,omitempty"`
+	Properties  properties `json:"properties,omitempty"`
+	// Patterns are properties by a pattern of their names.
+	Patterns   properties         `json:"patternProperties,omitempty"`
+	Required   []string           `json:"required,omitempty"`
+	Additional *bool              `json:"additionalProperties,omitempty"`
+	Defs       map[string]*schema `json:"$defs,omitempty"`
 }
 
 // properties are written in the order of the fields.
@@ -121,9 +123,33 @@ var quantities = map[reflect.Type]struct {
 	reflect.TypeFor[Form]():          {"form", schema{Enum: words(Forms()), Description: "a way to realise a function"}},
 	reflect.TypeFor[Site]():          {"site", schema{Enum: words(Sites()), Description: "where on the path a function runs"}},
 	reflect.TypeFor[Control]():       {"control", schema{Enum: words(Controls()), Description: "a treatment that belongs to the apparatus of comparison"}},
-	reflect.TypeFor[Factors]():       {"factors", schema{Type: "object", Description: "names of factors, each with a list of levels"}},
-	reflect.TypeFor[Settings]():      {"settings", schema{Type: "object", Description: "names of factors, each with a level"}},
+	reflect.TypeFor[Factors]():       {"factors", factorSchema(factorKinds(), "names of factors, each with a list of levels", func(level *schema) *schema { return &schema{Type: "array", Items: level, MinItems: 2} })},
+	reflect.TypeFor[Settings]():      {"settings", factorSchema(settable(), "a factor with a level", func(level *schema) *schema { return level })},
 	reflect.TypeFor[Params]():        {"params", schema{Type: "object", Description: "parameters that only their owner knows"}},
+}
+
+// factorSchema has a property for each factor, of what is made of a level.
+func factorSchema(kinds []factorKind, about string, of func(level *schema) *schema) schema {
+	closed := false
+	o := schema{Type: "object", Description: about, Additional: &closed}
+	for _, k := range kinds {
+		if k.single {
+			continue
+		}
+		v := of(&schema{AnyOf: []*schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}})
+		v.Description = k.doc
+		if strings.HasSuffix(k.name, ".") {
+			o.Patterns = append(o.Patterns, property{"^" + strings.ReplaceAll(k.name, ".", `\.`) + parameterPattern + "$", v})
+		} else {
+			o.Properties = append(o.Properties, property{k.name, v})
+		}
+	}
+	return o
+}
+
+// settable are the kinds of factors that a treatment can set.
+func settable() []factorKind {
+	return slices.DeleteFunc(factorKinds(), func(k factorKind) bool { return k.field != "" })
 }
 
 func words[T ~string](all []T) []string {

@@ -118,9 +118,9 @@ const factored = `tare: study/1
 name: factored
 workload: {name: echo}
 treatments:
-  - {name: plain, control: direct}
+  - {name: plain, control: router}
   - {name: wide, baseline: plain, set: {connections: 16}}
-factors: {response: [1KiB, 16KiB], request: [0B, 1KiB], workers: [1, 2]}
+factors: {response: [1KiB, 16KiB], request: [0B, 1KiB], workers: [1, 2], chain: [0, 4], access-log: [off, on], cores: [1, 2], filter: [none, wasm], replicas: [1, 2], workload.work: [1us, 2us], params.a.B: [1, 2]}
 design: {name: fraction, of: wide, resolution: 3}
 endpoints: [mean]
 `
@@ -261,6 +261,18 @@ func TestWrongStudiesAreRefusedByBoth(t *testing.T) {
 		{paired, "source: somebody", "url: somewhere"},
 		{paired, "rate: 900/s", "rate: 900"},
 		{paired, "treatment: plain,", ""},
+		{factored, "workers: [1, 2]", "worker: [1, 2]"},
+		{factored, "workers: [1, 2]", "workers: 2"},
+		{factored, "workers: [1, 2]", "workers: [2]"},
+		{factored, "workers: [1, 2]", "workers: [1, [2]]"},
+		{factored, "workers: [1, 2]", "tracing: [off, on]"},
+		{factored, "workers: [1, 2]", "params.: [1, 2]"},
+		{factored, "workload.work: [1us, 2us]", "workload-work: [1us, 2us]"},
+		{factored, "set: {connections: 16}", "set: {conections: 16}"},
+		{factored, "set: {connections: 16}", "set: {connections: [16]}"},
+		{factored, "set: {connections: 16}", "set: {form: native}"},
+		{factored, "resolution: 3", "resolution: 2"},
+		{factored, "resolution: 3", "resolution: 9"},
 	} {
 		text := strings.Replace(c.base, c.from, c.to, 1)
 		if text == c.base {
