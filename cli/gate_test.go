@@ -4,8 +4,11 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 )
 
 func TestGateCommand(t *testing.T) {
@@ -65,5 +68,41 @@ func TestGateCommand(t *testing.T) {
 	}
 	if text, err := os.ReadFile(markdown); err != nil || !strings.HasPrefix(string(text), "### ❌ gate: FAIL") {
 		t.Errorf("summary %q, %v", text, err)
+	}
+}
+
+// The workflows of docs/gate.md are YAML, and what they call is there.
+func TestGateWorkflows(t *testing.T) {
+	text, err := os.ReadFile("../docs/gate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flows := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	commands := 0
+	for _, f := range flows {
+		var flow struct {
+			Name string
+			Jobs map[string]struct {
+				Steps []struct{ Run string }
+			}
+		}
+		if err := yaml.Unmarshal([]byte(f[1]), &flow); err != nil || flow.Name == "" || len(flow.Jobs) != 1 {
+			t.Errorf("a workflow with %d jobs, %v:\n%s", len(flow.Jobs), err, f[1])
+		}
+		for _, step := range flow.Jobs["gate"].Steps {
+			for line := range strings.Lines(step.Run) {
+				args, ours := strings.CutPrefix(strings.TrimSpace(line), "tare ")
+				if !ours {
+					continue
+				}
+				commands++
+				if r := tare(t, t.TempDir(), append(strings.Fields(args), "--help")...); r.code != 0 || !strings.Contains(r.out, "Usage:") {
+					t.Errorf("tare %s: exit %d, %s", args, r.code, r.err)
+				}
+			}
+		}
+	}
+	if len(flows) != 2 || commands < 7 {
+		t.Errorf("%d workflows with %d commands of tare", len(flows), commands)
 	}
 }
