@@ -14,6 +14,7 @@ import (
 func newHistory(s State) *cobra.Command {
 	var data, output *string
 	var asked comparison.Asked
+	out := &outputs{known: checkOutput}
 	c := &cobra.Command{
 		Use:   "history STUDY",
 		Short: "Follow one study over its kept results, with change points",
@@ -22,14 +23,19 @@ figure as a line, and the places where its level changed. Where results stop
 being comparable (another host, another load) the line breaks, and the reasons
 are named; changes are looked for between breaks only.`,
 		Example: `  tare history imagehub
-  tare history imagehub --treatment wasm --endpoint cpu -o json`,
+  tare history imagehub --treatment wasm --endpoint cpu -o json
+  tare history imagehub --html history.html`,
 		Args: exactly(1, "the name of a study"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkOutput(*output); err != nil {
+			out.format = *output
+			if err := out.check(c); err != nil {
 				return err
 			}
 			h, err := historyOf(c.Context(), s, *data, args[0], asked)
 			if err != nil {
+				return err
+			}
+			if err := give(c, out.html, writeHistory(h)); err != nil || out.toStandard() {
 				return err
 			}
 			if *output == asJSON {
@@ -40,6 +46,7 @@ are named; changes are looked for between breaks only.`,
 		ValidArgsFunction: first(studyNames(s)),
 	}
 	data, output = dataFlag(c), outputFlag(c)
+	c.Flags().StringVar(&out.html, "html", "", "also write it as one HTML `file` with pictures; - is standard output, instead of the table")
 	c.Flags().StringVar(&asked.Treatment, "treatment", "", "only this treatment")
 	c.Flags().StringVar(&asked.Endpoint, "endpoint", "", "only this endpoint: p50, cpu, p99 or throughput")
 	_ = c.RegisterFlagCompletionFunc("endpoint", fixed(comparison.GateEndpoints()...)) // fails for a flag that is not there

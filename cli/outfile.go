@@ -75,15 +75,21 @@ func (o *outputs) files(c *cobra.Command, r *report.Report) error {
 		file  string
 		write func(io.Writer) error
 	}{{o.html, r.HTML}, {o.csv, r.CSV}} {
-		switch f.file {
-		case "":
-		case standard:
-			errs = append(errs, f.write(c.OutOrStdout()))
-		default:
-			errs = append(errs, replace(f.file, f.write))
-		}
+		errs = append(errs, give(c, f.file, f.write))
 	}
 	return errors.Join(errs...)
+}
+
+// give writes to the file of that name or to standard output; nothing without
+// a name.
+func give(c *cobra.Command, file string, write func(io.Writer) error) error {
+	switch file {
+	case "":
+		return nil
+	case standard:
+		return write(c.OutOrStdout())
+	}
+	return replace(file, write)
 }
 
 // print gives the report everywhere that it was asked for.

@@ -12,11 +12,20 @@ import (
 // History is one figure over results, the oldest first.
 type History struct {
 	Title  string // what it is a figure of
-	Unit   string // as printed: µs
+	Unit   string // as in the JSON of reports: us, per_s
 	Points []HistoryPoint
 	// Changes are the points from which on the level is another, ascending;
 	// the first point is none.
 	Changes []int
+	// Breaks are the points from which on results are not comparable with those
+	// before, ascending, with why.
+	Breaks []HistoryBreak
+}
+
+// HistoryBreak is a point that does not compare with those before it.
+type HistoryBreak struct {
+	At  int
+	Why string
 }
 
 // HistoryPoint is the figure of one result.
@@ -28,11 +37,26 @@ type HistoryPoint struct {
 	Note      string   // what is to be said of the result: its version, a tag
 }
 
-// segments are the runs of points between changes, as first and one past last.
+// cuts are the changes and the breaks, ascending.
+func (h History) cuts() []int {
+	out := slices.Clone(h.Changes)
+	for _, b := range h.Breaks {
+		out = append(out, b.At)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// breaks reports whether results from point k on compare with none before.
+func (h History) breaks(k int) bool {
+	return slices.ContainsFunc(h.Breaks, func(b HistoryBreak) bool { return b.At == k })
+}
+
+// segments are the runs of points between cuts, as first and one past last.
 func (h History) segments() [][2]int {
 	var out [][2]int
 	from := 0
-	for _, k := range append(slices.Clone(h.Changes), len(h.Points)) {
+	for _, k := range append(h.cuts(), len(h.Points)) {
 		if k > from && k <= len(h.Points) {
 			out = append(out, [2]int{from, k})
 			from = k
@@ -71,7 +95,7 @@ func historyPicture(id string, h History, l historyLayout) template.HTML {
 	y := linear(low-room, high+room, bottom, top)
 	x := linear(-.5, float64(len(h.Points))-.5, l.left, l.right)
 	f := &figure{width: l.width, height: bottom + 40}
-	f.text("tick", point{0, 12}, l.width, h.Unit)
+	f.text("tick", point{0, 12}, l.width, unitWords(h.Unit))
 	f.vertical(y, l.left, l.right)
 	var line []point
 	for k, p := range h.Points {
@@ -81,7 +105,7 @@ func historyPicture(id string, h History, l historyLayout) template.HTML {
 			f.line("reach", point{at.x, y.at(*p.Low)}, point{at.x, y.at(*p.High)})
 		}
 	}
-	f.path("outline", line)
+	f.strokes("outline", h.joined(line))
 	f.dots("spot", line)
 	f.levels(h, x, y, top, bottom)
 	f.changeDates(h, x, l)
@@ -91,7 +115,7 @@ func historyPicture(id string, h History, l historyLayout) template.HTML {
 		f.text("tick end", point{l.right, bottom + 19}, 90, last.At.UTC().Format(time.DateOnly))
 	}
 	f.text("tick", point{l.left, bottom + 35}, l.right-l.left, resultsWords(len(h.Points)))
-	return f.svg(id, h.Title+" over results, in "+h.Unit, h.words())
+	return f.svg(id, h.Title+" over results, in "+unitWords(h.Unit), h.words())
 }
 
 // levels draws the mean of each segment and a mark where one ends.
@@ -103,6 +127,11 @@ func (f *figure) levels(h History, x, y scale, top, bottom float64) {
 			continue
 		}
 		at := x.at(float64(s[0]) - .5)
+		if h.breaks(s[0]) {
+			f.line("broken", point{at, top}, point{at, bottom})
+			f.seriesMark(4, point{at, top - 6})
+			continue
+		}
 		f.line("change", point{at, top}, point{at, bottom})
 		f.seriesMark(3, point{at, top - 6})
 	}
@@ -128,24 +157,53 @@ func resultsWords(n int) string {
 	return fmt.Sprintf("%d results, one after the other", n)
 }
 
+// joined are the lines between points that compare.
+func (h History) joined(points []point) [][]point {
+	var out [][]point
+	for k, p := range points {
+		if k == 0 || h.breaks(k) {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], p)
+	}
+	return out
+}
+
+// why says why a point does not compare with those before it.
+func (h History) why(k int) string {
+	for _, b := range h.Breaks {
+		if b.At == k {
+			return "not comparable with those before: " + b.Why
+		}
+	}
+	return ""
+}
+
 func (h History) words() string {
 	s := ""
 	for k, seg := range h.segments() {
-		if k > 0 {
+		switch {
+		case k == 0:
+		case h.breaks(seg[0]):
+			s += fmt.Sprintf("From %s on %s. ", h.Points[seg[0]].ID, h.why(seg[0]))
+		default:
 			s += fmt.Sprintf("Change at %s (%s): ", h.Points[seg[0]].ID, h.Points[seg[0]].At.UTC().Format(time.DateOnly))
 		}
-		s += fmt.Sprintf("%d results with the mean %s %s. ", seg[1]-seg[0], plain(h.level(seg)), h.Unit)
+		s += fmt.Sprintf("%d results with the mean %s %s. ", seg[1]-seg[0], plain(h.level(seg)), unitWords(h.Unit))
 	}
 	return s
 }
 
 // rows is the table of the same.
 func (h History) rows() [][]string {
-	rows := [][]string{{"result", "when", ">" + h.Unit, ">low", ">high", "change", "note"}}
+	rows := [][]string{{"result", "when", ">" + unitWords(h.Unit), ">low", ">high", "change", "note"}}
 	for k, p := range h.Points {
 		change := ""
 		if slices.Contains(h.Changes, k) {
 			change = "from here on another level"
+		}
+		if h.breaks(k) {
+			change = h.why(k)
 		}
 		rows = append(rows, []string{p.ID, p.At.UTC().Format("2006-01-02 15:04"), plain(p.Value), number(p.Low), number(p.High), change, p.Note})
 	}
@@ -178,7 +236,7 @@ const historyText = `<!DOCTYPE html>
 <body>
 <header><h1>{{.Title}}</h1></header>
 <main>
-<p class="caption">One dot a result, in the order of their start, with its interval where it has one. Lines: the mean between changes. A rhombus and a dashed line: from there on the level is another.</p>
+<p class="caption">One dot a result, in the order of their start, with its interval where it has one. Lines: the mean between changes. A rhombus and a dashed line: from there on the level is another. A ring and a solid line: from there on results do not compare with those before.</p>
 {{range .Parts}}<section>{{template "twice" .}}<details><summary>As a table</summary>{{template "lines" .Lines}}</details></section>
 {{end}}</main>
 </body>

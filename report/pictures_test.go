@@ -125,7 +125,7 @@ func TestInteractionIsToScale(t *testing.T) {
 
 func histories() []report.History {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	h := report.History{Title: "native − token at p50", Unit: "µs", Changes: []int{12}}
+	h := report.History{Title: "native − token at p50", Unit: "us", Changes: []int{12}, Breaks: []report.HistoryBreak{{At: 20, Why: "kernel: 6.1, now 6.2"}}}
 	for k := range 30 {
 		v := 10 + .1*float64(k%5)
 		if k >= 12 {
@@ -134,8 +134,8 @@ func histories() []report.History {
 		low, high := v-1, v+1
 		h.Points = append(h.Points, report.HistoryPoint{ID: fmt.Sprintf("id-%02d", k), At: at.AddDate(0, 0, k), Value: v, Low: &low, High: &high, Note: "<v1>"})
 	}
-	one := report.History{Title: "one result", Unit: "µs", Points: []report.HistoryPoint{{ID: "x", At: at, Value: 3}}}
-	return []report.History{h, one, {Title: "none"}, {Title: "changes that are none", Unit: "requests/s", Points: h.Points[:3], Changes: []int{0, 3, 7}}}
+	one := report.History{Title: "one result", Unit: "us", Points: []report.HistoryPoint{{ID: "x", At: at, Value: 3}}}
+	return []report.History{h, one, {Title: "none"}, {Title: "changes that are none", Unit: "per_s", Points: h.Points[:3], Changes: []int{0, 3, 7}}}
 }
 
 func TestHistoryPage(t *testing.T) {
@@ -145,13 +145,16 @@ func TestHistoryPage(t *testing.T) {
 	}
 	text := b.String()
 	(&checker{t: t, ids: map[string]bool{}}).read(text)
-	for _, want := range []string{"History of &lt;gate&gt;", "12 results with the mean 10.2 µs. Change at id-12 (2030-01-13): 18 results with the mean 16.2 µs", "from here on another level", "id-29", "&lt;v1&gt;", "3 results with the mean"} {
+	for _, want := range []string{"History of &lt;gate&gt;", "12 results with the mean 10.2 µs. Change at id-12 (2030-01-13): 8 results with the mean 16.2 µs. From id-20 on not comparable with those before: kernel: 6.1, now 6.2. 10 results with", "from here on another level", "id-29", "&lt;v1&gt;", "3 results with the mean"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
 	if strings.Count(text, `class="change"`) != 2 { // wide and narrow
 		t.Errorf("%d lines of changes, want 2", strings.Count(text, `class="change"`))
+	}
+	if strings.Count(text, `class="broken"`) != 2 {
+		t.Errorf("%d lines of breaks, want 2", strings.Count(text, `class="broken"`))
 	}
 	for _, bad := range []string{"NaN", "Inf", "<script", "url(", "<nil>", "%!", "<v1>"} {
 		if strings.Contains(text, bad) {
