@@ -82,12 +82,14 @@ type slot struct {
 
 // trail is what the probes of one treatment have said so far. It searches until
 // the knee lies between two rates that are near; from the next block on it
-// replicates: the probes of a block are spread evenly around the knee. A block
-// of these that all say the same has lost it, and the search begins anew.
+// replicates: the probes of a block are spread evenly around the knee. If those
+// of the first such block all say the same, the knee is elsewhere, and the search
+// begins anew.
 type trail struct {
 	search     []Probe // of the search under way
 	replicates [][]stat.Probe
 	blocks     []int   // of replicates, among all so far
+	parted     bool    // a block of replicates had both results
 	seen       int     // blocks
 	here       []Probe // of the block under way
 }
@@ -108,13 +110,19 @@ func (t *trail) block(ps []Probe) {
 			met++
 		}
 	}
-	switch {
-	case len(around) < 2: // nothing that could be told apart
-	case met == 0 || met == len(around):
+	same := met == 0 || met == len(around)
+	switch t.parted = t.parted || !same; {
+	case !apart(around): // one rate, or none: no knee lies between
+	case !t.parted:
 		t.search, t.replicates, t.blocks = ps, nil, nil
 	default:
 		t.replicates, t.blocks = append(t.replicates, around), append(t.blocks, t.seen-1)
 	}
+}
+
+// apart reports whether probes are of different rates.
+func apart(ps []stat.Probe) bool {
+	return slices.ContainsFunc(ps, func(p stat.Probe) bool { return p.Rate != ps[0].Rate })
 }
 
 // found reports whether the search has ended before the block under way.

@@ -39,6 +39,7 @@ type page struct {
 	Style         template.CSS
 	StyleHash     string
 	Forests       []twice
+	KneePicture   twice
 	EffectForests []twice
 	Interactions  []panels
 	Waterfalls    []twice
@@ -65,11 +66,14 @@ type panels struct {
 }
 
 // drawn are the endpoints that pictures show, where there is one.
-var drawn = []string{"throughput", "p50", "cpu", "p99", "mean"}
+var drawn = []string{"knee", "throughput", "p50", "cpu", "p99", "mean"}
 
 func newPage(r *Report) *page {
 	p := &page{Report: r, Style: template.CSS(pageStyle), StyleHash: styleHash(), Waterfalls: r.waterfalls(), SlopePanels: r.slopes(),
 		ShiftPanels: r.shiftPanels(), OutcomeBars: outcomeBars(r)}
+	if r.Knee != nil {
+		p.KneePicture = twice{"Latency against rate", r.kneePicture("knee", wideKnee), r.kneePicture("knee-n", narrowKnee)}
+	}
 	for _, e := range drawn {
 		title := heading(e)
 		if rows := r.forestRows(e); len(rows) > 0 {

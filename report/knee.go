@@ -241,6 +241,32 @@ func (k *Knee) table() [][]string {
 	return rows
 }
 
+// Lines is the table for a page.
+func (k *Knee) Lines() [][]Labelled { return labelled(k.table()) }
+
+// KneeCurve is one treatment's figures by rate, for a page.
+type KneeCurve struct {
+	Title string
+	Lines [][]Labelled
+	Note  string
+}
+
+// Curves are the treatments' figures by rate.
+func (k *Knee) Curves() []KneeCurve {
+	var out []KneeCurve
+	for _, t := range k.Treatments {
+		if len(t.Curve) == 0 {
+			continue
+		}
+		c := KneeCurve{Title: t.Name + " by rate", Lines: labelled(k.curveTable(t))}
+		if t.USL != nil {
+			c.Note = t.USL.words()
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
 // highestMet is the point of the curve with the greatest rate at which most
 // probes met the objective.
 func (t KneeTreatment) highestMet() *CurvePoint {

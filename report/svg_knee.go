@@ -1,0 +1,170 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"slices"
+
+	"github.com/taremesh/tare/experiment"
+)
+
+// kneeLayout is where the parts of the picture of knees stand.
+type kneeLayout struct {
+	width, left, right float64 // of the plot
+	height             float64 // of the curves
+	row                float64 // of one treatment below them
+	name               float64 // width that a name may take; a narrow row has it above
+}
+
+var (
+	wideKnee   = kneeLayout{width: wideWidth, left: 70, right: 800, height: 300, row: 46, name: 720}
+	narrowKnee = kneeLayout{width: narrowWidth, left: 52, right: 332, height: 240, row: 46, name: 330}
+)
+
+// kneeDashes tell treatments apart without colour: as many as the page has classes for.
+const kneeDashes = 6
+
+// kneePicture draws the quantile of the objective against the rate, the
+// objective's line, and below, on the same axis, each knee with its interval.
+func (r *Report) kneePicture(id string, l kneeLayout) template.HTML {
+	k := r.Knee
+	e := shown(k.objective)
+	var rates, times []float64
+	for _, t := range k.Treatments {
+		for _, p := range t.Curve {
+			if v := p.at(e); v != nil {
+				rates, times = append(rates, p.Rate), append(times, *v)
+			}
+		}
+		for _, v := range []*float64{t.Rate, t.Low, t.High} {
+			if v != nil {
+				rates = append(rates, *v)
+			}
+		}
+	}
+	bound, bounded := k.bound(e)
+	if bounded {
+		times = append(times, bound)
+	}
+	if len(rates) == 0 || len(times) == 0 {
+		return ""
+	}
+	x := logarithmic(slices.Min(rates)*.95, slices.Max(rates)*1.05, l.left, l.right)
+	// Beyond a hundred times the bound everything is late: the rest is cut.
+	top := slices.Max(times)
+	if bounded {
+		top = min(top, 100*bound)
+	}
+	y := logarithmic(slices.Min(times)*.9, top*1.1, l.height, 24)
+	f := &figure{width: l.width, height: l.height + 60 + l.row*float64(len(k.Treatments))}
+	f.text("tick", point{0, 14}, l.width, fmt.Sprintf("%s in µs", e))
+	f.vertical(y, l.left, l.right)
+	if bounded {
+		f.line("objective", point{l.left, y.at(bound)}, point{l.right, y.at(bound)})
+		f.text("small end", point{l.right, y.at(bound) - 5}, l.right-l.left, "objective "+k.Objective)
+	}
+	for i, t := range k.Treatments {
+		f.kneeCurve(t, e, i, x, y)
+	}
+	f.horizontal(x, l.height)
+	f.text("tick", point{l.left, l.height + 32}, l.right-l.left, "requests/s, and each knee with its interval")
+	for i, t := range k.Treatments {
+		f.kneeRow(t, i, x, l, l.height+40+l.row*float64(i))
+	}
+	return f.svg(id, "Latency against rate, and the greatest rate under "+k.Objective, k.pictureWords())
+}
+
+// kneeCurve draws one treatment's curve, in a dash of its own.
+func (f *figure) kneeCurve(t KneeTreatment, e experiment.Endpoint, i int, x, y scale) {
+	var line []point
+	for _, p := range t.Curve {
+		if v := p.at(e); v != nil {
+			line = append(line, point{x.at(p.Rate), y.at(*v)})
+		}
+	}
+	f.path(fmt.Sprintf("knee-curve dash-%d", i%kneeDashes), line)
+	for _, p := range line {
+		f.dot(fmt.Sprintf("knee-spot dash-%d", i%kneeDashes), p, 2)
+	}
+}
+
+// kneeRow draws a treatment's knee with its interval, and its figures above.
+func (f *figure) kneeRow(t KneeTreatment, i int, x scale, l kneeLayout, top float64) {
+	class := fmt.Sprintf("dash-%d", i%kneeDashes)
+	f.line("knee-curve "+class, point{0, top + 9}, point{26, top + 9})
+	f.text("name", point{32, top + 13}, l.name-32, t.Name+": "+t.figures())
+	if t.Rate == nil {
+		return
+	}
+	at := point{x.at(*t.Rate), top + 30}
+	switch {
+	case t.Low != nil && t.High != nil:
+		f.interval("whisker knee-whisker "+class, x.at(*t.Low), x.at(*t.High), at.y)
+	case t.Bound == string(experiment.AtLeast): // an arrow to where it lies
+		f.line("whisker undecided", at, point{l.right, at.y})
+	case t.Bound == string(experiment.Below):
+		f.line("whisker undecided", point{l.left, at.y}, at)
+	}
+	f.dot("mark knee-mark "+class, at, 4.5)
+}
+
+// figures are the knee in a few words.
+func (t KneeTreatment) figures() string {
+	switch {
+	case t.Rate == nil:
+		return "not known"
+	case t.Bound == string(experiment.AtLeast):
+		return "at least " + plain(*t.Rate) + "/s"
+	case t.Bound == string(experiment.Below):
+		return "below " + plain(*t.Rate) + "/s"
+	case t.Low == nil:
+		return "about " + plain(*t.Rate) + "/s"
+	}
+	return fmt.Sprintf("%s/s (%s to %s)", plain(*t.Rate), plain(*t.Low), plain(*t.High))
+}
+
+// at is a quantile of a point of the curve, in µs.
+func (p CurvePoint) at(e experiment.Endpoint) *float64 {
+	switch e {
+	case experiment.P50:
+		return p.P50
+	case experiment.P90:
+		return p.P90
+	case experiment.P99:
+		return p.P99
+	}
+	return p.Bounded
+}
+
+// bound is what the objective allows the quantile, in µs.
+func (k *Knee) bound(e experiment.Endpoint) (float64, bool) {
+	for _, c := range k.objective {
+		if c.Quantile > 0 && c.Name() == string(e) {
+			return float64(c.Response.Nanoseconds()) / 1e3, true
+		}
+	}
+	return 0, false
+}
+
+// pictureWords is the picture in words.
+func (k *Knee) pictureWords() string {
+	s := "Horizontal line: the objective, " + k.Objective + ". "
+	for _, t := range k.Treatments {
+		s += fmt.Sprintf("%s: %s", t.Name, t.figures())
+		if low, high := t.ends(); low != nil {
+			s += fmt.Sprintf("; from %s requests/s to %s, CPU per request %s to %s µs", plain(low.Rate), plain(high.Rate), number(low.CPU), number(high.CPU))
+		}
+		s += ". "
+	}
+	return s
+}
+
+func (t KneeTreatment) ends() (low, high *CurvePoint) {
+	if len(t.Curve) == 0 {
+		return nil, nil
+	}
+	byRate := func(a, b CurvePoint) int { return cmp.Compare(a.Rate, b.Rate) }
+	a, b := slices.MinFunc(t.Curve, byRate), slices.MaxFunc(t.Curve, byRate)
+	return &a, &b
+}
