@@ -166,7 +166,11 @@ func describe(s *study.Study, i int) string {
 		parts = append(parts, "on top of "+t.Baseline)
 	}
 	if len(t.Against) > 0 {
-		parts = append(parts, "also against "+strings.Join(t.Against, ", "))
+		also := "also "
+		if t.Cell != nil { // what it is on top of does not stand
+			also = ""
+		}
+		parts = append(parts, also+"against "+strings.Join(t.Against, ", "))
 	}
 	return strings.Join(parts, ", ")
 }
