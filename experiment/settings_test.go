@@ -144,6 +144,25 @@ func TestVersionsOfPlanes(t *testing.T) {
 	}
 }
 
+// A testbed says itself what it cannot give.
+func TestSettingsThatATestbedLacks(t *testing.T) {
+	p := leversPlan(t, "router", "cores: 1")
+	p.Study.Testbed, p.Study.DataPlane = "consul", study.Planes{"envoy"}
+	_, err := experiment.NewApparatus(p, built(t))
+	if want := `factor cores at 1: testbed consul: its sidecars are started with all cores`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// A function in the service would be as many functions as there are replicas.
+func TestReplicasOfAFunctionRefused(t *testing.T) {
+	text := strings.Replace(leversStudy, "baseline: router, workload: {work: 5us}}", "baseline: router, form: library}\n  - {name: many, baseline: given, set: {replicas: 2}}", 1)
+	_, err := experiment.NewApparatus(planOf(t, text), built(t))
+	if want := `s.yaml:11:51: treatment "many": factor replicas at 2: function ratelimit in form library would be 2 functions`; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
 // A refusal has its place: that of the setting, or of the levels.
 func TestSettingsHaveTheirPlace(t *testing.T) {
 	c := built(t)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,8 +16,8 @@ import (
 // before it, whether the kernel takes it at once or in parts; a target without
 // one is asked as it would be alone.
 func testBodies(t *testing.T, g load.Generator) {
-	const each = 30
-	sizes := []int{0, 1, 64 << 10, 2 << 20}
+	const each = 8
+	sizes := []int{0, 1, 64 << 10, load.MaxBody}
 	var targets []load.Target
 	servers := make([]*server, len(sizes))
 	wrong := make([]atomic.Int64, len(sizes))
@@ -42,6 +43,25 @@ func testBodies(t *testing.T, g load.Generator) {
 		if servers[i].pipelined() {
 			t.Errorf("bodies of %d bytes: more came behind a body", size)
 		}
+	}
+}
+
+// testLongHead: a head that no kernel takes at once comes before its body.
+func testLongHead(t *testing.T, g load.Generator) {
+	const length, size, each = 12 << 20, 1000, 3
+	s := listen(t, func(c *net.TCPConn, request []string) bool {
+		if len(header(request, "X-Long")) != length {
+			return false
+		}
+		return always(ok)(c, nil)
+	})
+	target := s.target(1, 1)
+	target.Method, target.Body = "POST", size
+	p := load.Population{Users: []load.User{{Weight: 1, Header: [][2]string{{"X-Long", strings.Repeat("x", length)}}}}}
+	samples, _ := generate(t, open(t, g, p, target), load.Load{Rate: 100, Each: each, Seed: 3})
+	checkClasses(t, samples, load.OK)
+	if got := s.bodies.Load(); got != each*size {
+		t.Errorf("the server received %d bytes of bodies, want %d", got, each*size)
 	}
 }
 

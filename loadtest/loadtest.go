@@ -31,6 +31,7 @@ func TestGenerator(t *testing.T, g load.Generator) {
 		{"UsersInOrder", testUsersInOrder},
 		{"Weights", testWeights},
 		{"Bodies", testBodies},
+		{"LongHead", testLongHead},
 		{"EarlyAnswer", testEarlyAnswer},
 		{"StallKeepsIntendedTimes", testStall},
 		{"CapQueues", testCap},

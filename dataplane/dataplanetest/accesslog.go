@@ -31,6 +31,7 @@ func (s suite) logs(t *testing.T) {
 			return
 		}
 		if r.URL.Path == "/large" {
+			w.Header().Set("Content-Length", "200000")
 			_, _ = w.Write(make([]byte, 200_000))
 			return
 		}

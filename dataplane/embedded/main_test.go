@@ -11,6 +11,7 @@ import (
 
 	"github.com/taremesh/tare/dataplane/dataplanetest"
 	"github.com/taremesh/tare/dataplane/embedded"
+	. "github.com/taremesh/tare/dataplane/proxywasm/assembly"
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/internal/process"
@@ -74,6 +75,22 @@ func newPlane(t testing.TB) *embedded.Plane {
 
 func TestConformance(t *testing.T) {
 	dataplanetest.Run(t, newPlane(t))
+}
+
+// One that is shown every body changes nothing either.
+func TestConformanceThroughBodies(t *testing.T) {
+	var m Module
+	m.Memory(1, 2)
+	m.Func("proxy_abi_version_0_2_1", "", "", 0)
+	m.Func("proxy_on_memory_allocate", "i", "i", 0, I32(1024))
+	for _, hook := range []string{"proxy_on_request_body", "proxy_on_response_body"} {
+		m.Func(hook, "iii", "i", 0, I32(0))
+	}
+	filter, err := xds.WasmFilter("bodies", m.Bytes(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dataplanetest.RunThrough(t, newPlane(t), filter)
 }
 
 // A module that does nothing changes nothing, though every head and every body
