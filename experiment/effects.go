@@ -88,7 +88,7 @@ func (an *Analysis) effects(s *sheet) error {
 		return nil
 	}
 	var primary, others []Effect
-	for _, e := range Endpoints() {
+	for _, e := range endpointsOf(st) {
 		es, err := f.effects(s, e)
 		if err != nil {
 			return err

@@ -356,3 +356,53 @@ func TestFaultOfACellForbidsVerdicts(t *testing.T) {
 		}
 	}
 }
+
+// CPU time that a process spends at any rate is no part of what one more
+// request takes: the slope over two rates in windows leaves it out.
+func TestMarginalCPUOverTwoRates(t *testing.T) {
+	p := planOf(t, `tare: study/1
+name: rates
+workload: {name: fake}
+load: {rate: 100/s}
+dataplane: embedded
+treatments:
+  - {name: router, control: router}
+  - {name: router-aa, control: aa, baseline: router}
+  - {name: fast, set: {rate: 400/s}, baseline: router}
+design: {name: windows, blocks: 12, latency: 3s, stop: fixed}
+`)
+	const fixed, each = 2000.0, 50.0 // µs/s and µs per request
+	r := rand.New(rand.NewPCG(4, 4))
+	var blocks []experiment.Block
+	for _, plan := range p.Blocks {
+		b := experiment.Block{Index: plan.Index}
+		for _, ph := range plan.Phases {
+			rec := experiment.PhaseRecord{Phase: ph, Wall: ph.Duration}
+			var samples []load.Sample
+			if ph.Kind == study.Latency {
+				n := int(ph.Rate*ph.Duration.Seconds()) + r.IntN(21) - 10
+				samples = answers(ph.Targets[0], n, 100*time.Microsecond)
+				cpu := (fixed*ph.Duration.Seconds() + each*float64(n)) * (1 + 0.002*r.NormFloat64())
+				rec.Parts = []experiment.Part{{Treatment: ph.Targets[0], Role: "proxy", CPU: time.Duration(cpu * 1e3)}}
+			}
+			b.Phases, b.Samples = append(b.Phases, rec), append(b.Samples, samples)
+		}
+		blocks = append(blocks, b)
+	}
+	an, err := experiment.Analyse(p, blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := slices.IndexFunc(an.Slopes, func(l experiment.Slope) bool { return l.Endpoint == experiment.MarginalCPU })
+	if k < 0 {
+		t.Fatalf("%+v", an.Slopes)
+	}
+	l := an.Slopes[k]
+	// At 100/s the CPU time per request is 70 µs, at 400/s 55.
+	if !l.Contains(each) || l.Half() > 1 || l.Unit != "request" || len(l.Points) != 2 {
+		t.Errorf("%+v", l)
+	}
+	if cpu := an.Treatments[0].Values[experiment.CPU]; cpu < 69 || cpu > 71 {
+		t.Errorf("%g µs per request at the lower rate, want 70", cpu)
+	}
+}

@@ -37,7 +37,7 @@ func (an *Analysis) shapley(s *sheet) error {
 	if !ok || st.Design.Name != study.Factorial || k < 2 || k > stat.MostShared || slices.Max(f.levels) > 2 {
 		return nil
 	}
-	for _, e := range Endpoints() {
+	for _, e := range endpointsOf(st) {
 		cs := f.combinations(s, e)
 		if len(cs) != 1<<k || len(cs[0].Values) < 2 {
 			continue

@@ -12,7 +12,8 @@ import (
 // Shift is how much a treatment's response times differ from its baseline's at
 // every share of the requests, not at the median alone: the shift function.
 type Shift struct {
-	Treatment, Baseline int
+	Treatment, Baseline int    // -1 where it is of a factor
+	Factor, From, To    string // of a main effect: averaged over the other factors
 	Blocks              int
 	Confidence          float64         // that the whole band holds at
 	Levels              []float64       // shares τ of the requests that were as fast
@@ -46,8 +47,8 @@ const lastSharedLevel = .9
 // statistics are weighed (Harrell and Davis) instead of two.
 const thin = 100
 
-// shifts gives a shift function for each primary comparison by p50, and for
-// each cell of a pairs study.
+// shifts gives a shift function for each primary comparison by p50, for each
+// cell of a pairs study, and for each main effect by p50.
 func (an *Analysis) shifts(s *sheet) error {
 	for _, c := range an.Comparisons {
 		if c.Endpoint != P50 || !c.Primary && s.plan.Study.Design.Name != study.DesignPairs {
@@ -59,19 +60,70 @@ func (an *Analysis) shifts(s *sheet) error {
 		}
 		an.Shifts = append(an.Shifts, one)
 	}
+	f, _ := factorsOf(&s.plan.Study)
+	for _, x := range an.Effects {
+		if x.Endpoint != P50 || len(x.Factors) != 1 {
+			continue
+		}
+		one, err := f.shiftOf(s, x)
+		if err != nil {
+			return err
+		}
+		an.Shifts = append(an.Shifts, one)
+	}
 	return nil
 }
 
 func shiftOf(s *sheet, treatment, baseline int) (Shift, error) {
-	out := Shift{Treatment: treatment, Baseline: baseline, Confidence: s.plan.Rule.Level}
-	var a, b []stat.Spectrum
+	out := Shift{Treatment: treatment, Baseline: baseline}
+	a, b := s.spectra([]int{baseline}, []int{treatment})
+	return s.between(out, a, b)
+}
+
+// shiftOf a main effect is that of the cells at either level, the quantiles of
+// which are averaged.
+func (f factors) shiftOf(s *sheet, x Effect) (Shift, error) {
+	out := Shift{Treatment: -1, Baseline: -1, Factor: f.of[x.Factors[0]].Name, From: x.From[0], To: x.To[0]}
+	at := func(level string) []int {
+		var is []int
+		for _, c := range f.cells {
+			if f.of[x.Factors[0]].Levels[c.Levels[x.Factors[0]]] == level {
+				is = append(is, c.Treatment)
+			}
+		}
+		return is
+	}
+	a, b := s.spectra(at(out.From), at(out.To))
+	return s.between(out, a, b)
+}
+
+// spectra are those of two sets of treatments in the blocks that all of them
+// stood in, averaged over each set.
+func (s *sheet) spectra(as, bs []int) (a, b []stat.Spectrum) {
 	for k, fs := range s.of {
-		_, stood := fs[treatment]
-		_, too := fs[baseline]
-		if stood && too {
-			a, b = append(a, s.spectrum(k, baseline)), append(b, s.spectrum(k, treatment))
+		if !slices.ContainsFunc(slices.Concat(as, bs), func(i int) bool { _, stood := fs[i]; return !stood }) {
+			a, b = append(a, s.meanSpectrum(k, as)), append(b, s.meanSpectrum(k, bs))
 		}
 	}
+	return a, b
+}
+
+// meanSpectrum is carried as far as that of each treatment is.
+func (s *sheet) meanSpectrum(k int, is []int) stat.Spectrum {
+	out := stat.Spectrum{Samples: math.MaxInt, Values: make([]float64, len(shiftLevels))}
+	for _, i := range is {
+		one := s.spectrum(k, i)
+		out.Samples = min(out.Samples, one.Samples)
+		for l, v := range one.Values {
+			out.Values[l] += v / float64(len(is))
+		}
+	}
+	return out
+}
+
+// between lays the band between two series of spectra.
+func (s *sheet) between(out Shift, a, b []stat.Spectrum) (Shift, error) {
+	out.Confidence = s.plan.Rule.Level
 	found, err := stat.ShiftFunction(shiftLevels, a, b, stat.Options{Level: out.Confidence, Seed: s.plan.Seed})
 	if err != nil {
 		return out, err

@@ -37,6 +37,9 @@ type SlopePoint struct {
 	Treatments []int   // that Value is the mean of
 }
 
+// rateFactor is the factor of requests/s.
+const rateFactor = "rate"
+
 // line is treatments that differ by the level of one factor alone, or whose
 // other factors are balanced against it.
 type line struct {
@@ -46,10 +49,20 @@ type line struct {
 	x            []float64
 }
 
+// MarginalCPU is the CPU time that one more request takes: the slope of CPU time
+// per second over the rate, without what a process spends at any rate. At higher
+// rates requests share wake-ups (method.md §6); in design windows the treatments
+// stand alone. It is an endpoint of slopes over a rate only.
+const MarginalCPU Endpoint = "marginal-cpu"
+
 // slopes gives a slope by each endpoint of each line.
 func (an *Analysis) slopes(s *sheet) error {
 	for _, l := range lines(&s.plan.Study) {
-		for _, e := range Endpoints() {
+		endpoints := endpointsOf(&s.plan.Study)
+		if l.factor == rateFactor {
+			endpoints = append(endpoints, MarginalCPU)
+		}
+		for _, e := range endpoints {
 			one, ok, err := l.slope(s, e)
 			if err != nil {
 				return err
@@ -155,6 +168,8 @@ func levelAt(st *study.Study, i int, factor string) (string, bool) {
 	switch factor {
 	case "connections":
 		return strconv.Itoa(st.Load.Connections), true
+	case rateFactor:
+		return st.Load.Rate.String(), true
 	case "chain":
 		return "0", true
 	}
@@ -164,7 +179,7 @@ func levelAt(st *study.Study, i int, factor string) (string, bool) {
 // slope lays the line; false without the endpoint, or where the slopes of all
 // blocks are the same and nothing is known of their error.
 func (l line) slope(s *sheet, e Endpoint) (Slope, bool, error) {
-	values := s.together(e, l.treatments)
+	values := l.values(s, e)
 	if values == nil || len(values[0]) < 2 {
 		return Slope{}, false, nil
 	}
@@ -173,6 +188,9 @@ func (l line) slope(s *sheet, e Endpoint) (Slope, bool, error) {
 		return Slope{}, false, err
 	}
 	out := Slope{Factor: l.factor, Unit: l.unit, Endpoint: e, Blocks: len(values[0]), PerBlock: fit.Slope, Points: l.points(values)}
+	if e == MarginalCPU {
+		out.Unit = "request" // µs/s for each request/s
+	}
 	level := s.plan.Rule.Level
 	if out.Interval, err = stat.PairedT(fit.Slope, level); errors.Is(err, stat.ErrNoSpread) {
 		return Slope{}, false, nil
@@ -188,6 +206,22 @@ func (l line) slope(s *sheet, e Endpoint) (Slope, bool, error) {
 	}
 	out.Curvature, out.Curved = &bend, len(warnings) > 0
 	return out, true, err
+}
+
+// values are those of the line's treatments, block by block. For MarginalCPU
+// they are CPU time per second at the nominal rate, so that how many requests
+// chance has sent is no part of them.
+func (l line) values(s *sheet, e Endpoint) [][]float64 {
+	if e != MarginalCPU {
+		return s.together(e, l.treatments)
+	}
+	values := s.together(CPU, l.treatments)
+	for k := range values {
+		for b := range values[k] {
+			values[k][b] *= l.x[k]
+		}
+	}
+	return values
 }
 
 // points are the means by level.

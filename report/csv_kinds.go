@@ -82,7 +82,7 @@ func (r *Report) shiftLines() []csvRow {
 		for k, q := range s.Levels {
 			row := r.describe(s.Treatment)
 			maps.Copy(row, estimated("shift", "response", unitMicros, Interval{s.Estimate[k], s.Low[k], s.High[k]}))
-			row["baseline"], row["at"] = s.Baseline, exact(q)
+			row["baseline"], row["factor"], row["at"] = s.Baseline, value(s.Factor), exact(q)
 			rows = append(rows, row)
 		}
 	}

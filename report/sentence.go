@@ -67,7 +67,7 @@ func (r *Report) find(treatment, baseline string, e experiment.Endpoint) (Compar
 
 var endpointWords = map[string]string{
 	string(experiment.P50): "at p50", string(experiment.P90): "at p90", string(experiment.P99): "at p99",
-	string(experiment.CPU): "of CPU per request", string(experiment.Throughput): "in a closed loop",
+	string(experiment.CPU): "of CPU per request", string(experiment.MarginalCPU): "of CPU for one request more", string(experiment.Throughput): "in a closed loop",
 	string(experiment.KneeRate): "of the knee", string(experiment.Mean): "at the mean",
 }
 

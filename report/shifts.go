@@ -10,8 +10,9 @@ import (
 // Shift is the shift function of a comparison: the difference at every share
 // of the requests, with a band that holds everywhere at once.
 type Shift struct {
-	Treatment  string    `json:"treatment"`
+	Treatment  string    `json:"treatment"` // of a main effect: the factor with its level
 	Baseline   string    `json:"baseline"`
+	Factor     *string   `json:"factor,omitempty"` // of a main effect, averaged over the other factors
 	Blocks     int       `json:"blocks"`
 	Confidence float64   `json:"confidence"`
 	Levels     []float64 `json:"levels"`
@@ -27,8 +28,13 @@ type Shift struct {
 
 func (r *Report) addShifts(an *experiment.Analysis) {
 	for _, s := range an.Shifts {
-		out := Shift{Treatment: an.Treatments[s.Treatment].Name, Baseline: an.Treatments[s.Baseline].Name, Blocks: s.Blocks, Confidence: s.Confidence,
+		out := Shift{Blocks: s.Blocks, Confidence: s.Confidence,
 			Levels: append([]float64{}, s.Levels...), Estimate: []float64{}, Low: []float64{}, High: []float64{}, Why: s.Why}
+		if s.Factor != "" {
+			out.Factor, out.Treatment, out.Baseline = text(s.Factor), s.Factor+" "+s.To, s.Factor+" "+s.From
+		} else {
+			out.Treatment, out.Baseline = an.Treatments[s.Treatment].Name, an.Treatments[s.Baseline].Name
+		}
 		for _, i := range s.Band {
 			out.Estimate, out.Low, out.High = append(out.Estimate, round(i.Estimate, 100)), append(out.Low, round(i.Low, 100)), append(out.High, round(i.High, 100))
 		}
