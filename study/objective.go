@@ -117,7 +117,7 @@ func quantileCondition(part, name, bound string) (Condition, error) {
 	case !(q >= 1 && q < 100):
 		return c, fmt.Errorf("condition %q: %s is no quantile from p1 to below p100", part, name)
 	}
-	c.Quantile = q / 100
+	c.Quantile = math.Round(q*1e6) / 1e8
 	d, err := time.ParseDuration(bound)
 	switch _, bare := strconv.ParseFloat(bound, 64); {
 	case bound == "":
