@@ -89,6 +89,9 @@ func TestChangePointsFigures(t *testing.T) {
 	near(t, "difference", p.Difference.Estimate, 10, 1e-12)
 	// Student's at 0.95 shared by 5 places: t₈(1 − 0.05/10) = 3.355387 (R), se = √(0.3·2/5).
 	near(t, "half-width", p.Difference.Half(), 3.355387*math.Sqrt(0.12), 1e-6)
+	if at := changesIn(t, []float64{5, 6, 5, 6, 5, 6, 50, 51, 6, 5, 6, 5, 6, 5}, 0.95); len(at) != 0 {
+		t.Errorf("two outliers side by side: %v", at)
+	}
 	if at := changesIn(t, []float64{5, 5, 5, 5, 9, 9, 9, 9}, 0.95); !slices.Equal(at, []int{4}) {
 		t.Errorf("a clean step: %v", at)
 	}

@@ -156,7 +156,7 @@ func TestDriftAgainstR(t *testing.T) {
 // from 1899 on (Cobb, "The problem of the Nile", Biometrika 65, 1978).
 func TestChangePointsAgainstR(t *testing.T) {
 	f := readDesigns(t).History
-	enough(t, "history", len(f), 4)
+	enough(t, "history", len(f), 34)
 	for _, c := range f {
 		points, err := stat.ChangePoints(c.Series, c.Level)
 		if err != nil {

@@ -42,7 +42,9 @@ type Knee struct {
 // the rate (Kärber, "Beitrag zur kollektiven Behandlung pharmakologischer
 // Reihenversuche", 1931): the mean of the rates at which the share of failures
 // rises, by how much it rises there; one step below the lowest rate everything is
-// taken to pass, one above the highest to fail. The interval is Student's over the
+// taken to pass, one above the highest to fail. Where the chance of failing rises
+// more slowly on one side that mean lies to that side of the rate at which it is
+// one half. The interval is Student's over the
 // blocks. In simulation (testdata/coverage.md) it holds its level, and fails on no
 // block, where a penalised logistic fit with a jackknife over the blocks covers
 // too little, and one fitted to each block runs off.

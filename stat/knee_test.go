@@ -111,6 +111,8 @@ func TestKneeWarnsUnbracketed(t *testing.T) {
 	if err != nil || len(k.Warnings) != 1 || k.Warnings[0].Code != stat.WarnUnbracketed {
 		t.Fatalf("%+v, %v", k, err)
 	}
+	near(t, "all of a block passed", k.Blocks[1], 1200*math.Pow(1.5, 0.25), 1e-9)
+	near(t, "all of a block failed", k.Blocks[2], 800/math.Pow(1.5, 0.25), 1e-9)
 	if want := "in 2 of 3 blocks the lowest rate failed or the highest passed: probe further out"; k.Warnings[0].Text != want {
 		t.Errorf("%q, want %q", k.Warnings[0].Text, want)
 	}

@@ -3,7 +3,7 @@
 #   Rscript designs.R > designs.json
 # R 4.2.2, base packages only. Each is written out from its definition.
 one <- function(x) { s <- sprintf("%.15g", x); ifelse(as.numeric(s) == x, s, sprintf("%.17g", x)) }
-num <- function(x) paste0("[", paste(one(x), collapse = ","), "]")
+num <- function(x) paste0("[", if (length(x)) paste(one(x), collapse = ","), "]")
 obj <- function(...) {
   f <- list(...)
   paste0("{", paste(sprintf("\"%s\":%s", names(f), unlist(f)), collapse = ","), "}")
@@ -99,6 +99,12 @@ histories <- c()
 steps <- round(c(rnorm(15, 100), rnorm(12, 106), rnorm(18, 101)), 3)
 for (h in list(list("nile", as.numeric(Nile)), list("steps", steps), list("none", round(rnorm(30), 3)), list("bump", c(5, 6, 5, 6, 5, 6, 20, 21, 22, 5, 6, 5, 6, 5)))) {
   histories <- c(histories, obj(name = str(h[[1]]), series = num(h[[2]]), level = "0.95", at = num(changes(h[[2]], 0.95))))
+}
+
+# Small and heavy-tailed steps, where one place is hardly better than the next.
+for (i in 1:30) {
+  h <- round(c(rnorm(8), 2 + rnorm(9), 6 + rt(10, 3)), 2)
+  histories <- c(histories, obj(name = str(paste("stairs", i)), series = num(h), level = "0.9", at = num(changes(h, 0.9))))
 }
 
 mser <- c()
