@@ -62,7 +62,7 @@ func complete(root *cobra.Command, s State) {
 	}
 	byFlag := map[string]completer{
 		"output": fixed(table, asJSON), "html": files("html"), "csv": files("csv"), "data": directories,
-		"dataplane": planes(s), "resume": results(s, unfinished),
+		"dataplane": planes(s), "resume": results(s, unfinished), "from": results(s, anyState),
 	}
 	byPath := map[string]completer{"tare proxy": proxies} // whose --dataplane is another
 	walk(root, func(c *cobra.Command) {

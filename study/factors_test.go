@@ -1,6 +1,7 @@
 package study_test
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,6 +165,21 @@ func TestSettingsRefused(t *testing.T) {
 	} {
 		if _, err := planOf(c.text); err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "s.yaml:") {
 			t.Errorf("%s: got %v\nwant s.yaml:… %s", c.name, err, c.want)
+		}
+	}
+}
+
+// The documentation of study files has every factor and every design.
+func TestFactorsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/formats/study.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = planOf(proxied + "factors: {colour: [1, 2]}\ndesign: {name: factorial}\n")
+	_, list, _ := strings.Cut(strings.TrimSuffix(err.Error(), ")"), "(known: ")
+	for _, name := range append(strings.Split(list, ", "), study.Designs()...) {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("docs/formats/study.md has no %s", name)
 		}
 	}
 }
