@@ -70,7 +70,7 @@ func TestReportFormats(t *testing.T) {
 	dir, r := kept(t)
 	for format, want := range map[string]string{
 		"table": "native", "json": `"tare": "report/2"`, "html": "<!DOCTYPE html>", "csv": "kind,experiment,study",
-		"bench": "BenchmarkWeighed/treatment=native/dataplane=envoy-2 1 ", "openmetrics": "\n# EOF\n",
+		"bench": "BenchmarkWeighed/treatment=native-2 1 ", "openmetrics": "\n# EOF\n",
 	} {
 		if got := tare(t, dir, "report", "last", "-o", format); got.code != 0 || !strings.Contains(strings.ToLower(got.out), strings.ToLower(want)) {
 			t.Errorf("-o %s: exit %d, %.200s%s; want %q in it", format, got.code, got.out, got.err, want)
@@ -165,6 +165,16 @@ func TestSMPImport(t *testing.T) {
 		if ran := tare(t, dir, verb, study); ran.code != 2 || !strings.Contains(ran.err, `"fortio"`) || !strings.Contains(ran.err, "study.yaml:") || !strings.Contains(ran.err, "openloop") {
 			t.Errorf("%s: exit %d, %s", verb, ran.code, ran.err)
 		}
+	}
+}
+
+// A test that names no generator is refused by its workload: what runs
+// elsewhere is not started by tare.
+func TestSMPImportWithoutGenerator(t *testing.T) {
+	dir := t.TempDir()
+	study := write(t, tare(t, dir, "smp", "import", write(t, strings.Replace(smpTest, "load_generator: fortio", "internal: true", 1))).out)
+	if ran := tare(t, dir, "run", study); ran.code != 2 || !strings.Contains(ran.err, `"url"`) || !strings.Contains(ran.err, "echo") {
+		t.Errorf("exit %d, %s", ran.code, ran.err)
 	}
 }
 

@@ -3,6 +3,7 @@ package exposition
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/report"
+	"github.com/taremesh/tare/study"
 )
 
 // benchUnits are the figures of a line in Go's benchmark format: nanoseconds,
@@ -85,19 +87,30 @@ func benchLine(r *report.Report, b *strings.Builder, name string, t report.Treat
 // any of them into columns.
 func benchNames(r *report.Report) []string {
 	names := make([]string, len(r.Treatments))
-	seen := map[string]int{}
-	for i, t := range r.Treatments {
-		names[i] = benchName(r, t, value(t.Of))
-		seen[names[i]]++
+	count := func() map[string]int {
+		seen := map[string]int{}
+		for _, name := range names {
+			seen[name]++
+		}
+		return seen
 	}
 	for i, t := range r.Treatments {
-		if seen[names[i]] > 1 {
-			names[i] = benchName(r, t, "")
+		names[i] = benchName(r, t, value(t.Of))
+	}
+	// An A/A copy may be a copy of the same: it has the name of its own, and so
+	// has whatever else would share one.
+	for _, copies := range []bool{true, false} {
+		seen := count()
+		for i, t := range r.Treatments {
+			if seen[names[i]] > 1 && (!copies || value(t.Control) == string(study.AA)) {
+				names[i] = benchName(r, t, t.Name)
+			}
 		}
 	}
 	return names
 }
 
+// benchName is the benchmark of a treatment under the name of what it is a copy of.
 func benchName(r *report.Report, t report.Treatment, of string) string {
 	if of == "" {
 		of = t.Name
@@ -109,22 +122,33 @@ func benchName(r *report.Report, t report.Treatment, of string) string {
 			b.WriteString(strings.ToUpper(part[:1]) + part[1:])
 		}
 	}
-	keys := [][2]string{{"treatment", of}, {"dataplane", value(t.DataPlane)}, {"level", strings.TrimSuffix(value(t.Level), "/s")}}
-	var factors []string
-	for factor := range t.Set {
-		factors = append(factors, factor)
+	keys := [][2]string{{"treatment", of}, {"level", value(t.Level)}}
+	if severalPlanes(r) {
+		keys = append(keys, [2]string{"dataplane", value(t.DataPlane)})
 	}
-	slices.Sort(factors)
-	for _, factor := range factors {
-		keys = append(keys, [2]string{factor, strings.TrimSuffix(t.Set[factor], "/s")})
+	for _, factor := range slices.Sorted(maps.Keys(t.Set)) {
+		keys = append(keys, [2]string{factor, t.Set[factor]})
 	}
 	for _, kv := range keys {
 		if kv[1] != "" {
-			b.WriteString("/" + benchWord(kv[0]) + "=" + benchWord(kv[1]))
+			b.WriteString("/" + benchWord(kv[0]) + "=" + benchWord(strings.TrimSuffix(kv[1], "/s")))
 		}
 	}
 	// Without it a reader would take the end of a name such as wasm-16 for it.
 	return b.String() + "-" + strconv.Itoa(max(1, r.Environment.Cores))
+}
+
+// severalPlanes: the only plane of a study would keep what has none out of its row.
+func severalPlanes(r *report.Report) bool {
+	first := ""
+	for _, t := range r.Treatments {
+		if p := value(t.DataPlane); p != "" && first != "" && p != first {
+			return true
+		} else if p != "" {
+			first = p
+		}
+	}
+	return false
 }
 
 // benchWord keeps to one word what a part of a name holds.

@@ -118,7 +118,7 @@ func TestBenchOfOddNames(t *testing.T) {
 	if len(results) != 4*len(r.Series.Blocks) {
 		t.Fatalf("%d results", len(results))
 	}
-	for i, want := range map[int]string{0: "2Studies/treatment=direct/params.path=_a_b_c/rate=100-2", 3: "2Studies/treatment=native/dataplane=envoy/level=100-2"} {
+	for i, want := range map[int]string{0: "2Studies/treatment=direct/params.path=_a_b_c/rate=100-2", 3: "2Studies/treatment=native/level=100-2"} {
 		if got := results[i].Name.String(); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -428,6 +428,47 @@ func BenchmarkHgrm(b *testing.B) {
 	for b.Loop() {
 		if err := exposition.Hgrm(&bytes.Buffer{}, e, blocks, "native"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// Every design can be printed in every format, and read again.
+func TestEveryDesign(t *testing.T) {
+	for name, text := range reporttest.Studies() {
+		e, blocks := reporttest.Experiment(t, text)
+		r, err := report.New(e, experiment.Done, blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := 0
+		for _, s := range r.Series.Treatments {
+			lines += len(s.Stood)
+		}
+		out := bench(t, r)
+		seen := map[string]bool{}
+		results := benchmarks(t, out)
+		for _, x := range results {
+			seen[x.Name.String()] = true
+		}
+		if len(results) != lines || len(seen) != len(r.Treatments) {
+			t.Errorf("%s: %d results under %d names; %d treatments stood %d times", name, len(results), len(seen), len(r.Treatments), lines)
+		}
+		if name == "pairs" { // has all families; reading takes long
+			fs := families(t, open(t, r))
+			for _, family := range []string{"tare_response_quantile_seconds", "tare_throughput", "tare_throughput_difference"} {
+				if f := find(fs, family); f == nil || len(f.Metric) == 0 {
+					t.Errorf("%s: no %s", name, family)
+				}
+			}
+		}
+		if body, err := exposition.OTLP(r); err != nil || len(body) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, x := range r.Treatments {
+			var b bytes.Buffer
+			if err := exposition.Hgrm(&b, e, blocks, x.Name); err != nil && x.P50 != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ package reporttest
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,10 +33,27 @@ treatments:
 design: {blocks: 10, latency: 5s, control_every: -1, stop: fixed}
 `
 
-// Experiment makes an experiment of a study with four treatments, done. The
-// first answers in 100 µs and a little more, the second and third in 160, the
-// fourth in 180; one request in 500 fails. CPU time per request is 10 µs in the
-// first's service, 25 in each process of the next two, 30 in each of the fourth.
+// Studies are one of each design, by name: for tests that hold for any result.
+func Studies() map[string]string {
+	const head = "tare: study/1\nname: weighed\ndataplane: envoy\nworkload: {name: echo}\n"
+	const ladder = "function: {name: ratelimit}\ntreatments:\n  - {name: direct, control: direct}\n  - {name: router, control: router, baseline: direct}\n" +
+		"  - {name: router-aa, control: aa, baseline: router}\n  - {name: native, form: native, baseline: router}\n"
+	return map[string]string{
+		"interleaved": Study,
+		"planes":      "tare: study/1\nname: weighed\ndataplane: [envoy, embedded]\nworkload: {name: echo}\n" + ladder + "design: {blocks: 4, latency: 1s, stop: fixed}\n",
+		"windows":     head + ladder + "design: {name: windows, blocks: 4, latency: 1s, stop: fixed}\n",
+		"pairs": head + "function: {name: ratelimit}\nload: {rate: 200/s}\ntreatments:\n  - {name: router, control: router}\n  - {name: library, form: library, baseline: router}\n" +
+			"  - {name: library-aa, control: aa, baseline: library}\n  - {name: native, form: native, baseline: router}\n" +
+			"design: {name: pairs, pair: [library, native], levels: [100/s, closed], blocks: 4, latency: 3s, stop: fixed}\n",
+		"factorial": head + "treatments: [{name: router, control: router}]\nfactors: {connections: [2, 4], response: [1KiB, 4KiB]}\ndesign: {name: factorial, blocks: 4, latency: 1s, stop: fixed}\n",
+		"aa":        head + "treatments:\n  - {name: arm-1, control: router}\n  - {name: arm-2, control: router}\ndesign: {name: aa, blocks: 4, latency: 1s, stop: fixed}\n",
+	}
+}
+
+// Experiment makes an experiment of a study, done. A treatment answers in 100 µs
+// and a little more, behind a proxy in 160, with the function in 20 more; one
+// request in 500 fails. CPU time per request is 20 µs and half of what is more
+// than 100, shared by proxy and service.
 func Experiment(t testing.TB, text string) (experiment.Experiment, []experiment.Block) {
 	t.Helper()
 	s, err := study.Parse("measured.yaml", []byte(text))
@@ -56,7 +74,7 @@ func Experiment(t testing.TB, text string) (experiment.Experiment, []experiment.
 		b := experiment.Block{ID: "b", Index: plan.Index, Attempt: 1, Started: e.Started.Add(time.Duration(i) * time.Minute), Took: 5 * time.Second}
 		settled := 2 * r.NormFloat64()
 		for _, ph := range plan.Phases {
-			rec, samples := phaseOf(r, ph, settled)
+			rec, samples := phaseOf(r, p, plan.Index, ph, settled)
 			b.Phases, b.Samples = append(b.Phases, rec), append(b.Samples, samples)
 		}
 		blocks = append(blocks, b)
@@ -64,32 +82,57 @@ func Experiment(t testing.TB, text string) (experiment.Experiment, []experiment.
 	return e, blocks
 }
 
-func phaseOf(r *rand.Rand, ph study.Phase, settled float64) (experiment.PhaseRecord, []load.Sample) {
-	add := []float64{0, 60, 60, 80}
+// more is what a treatment takes beyond 100 µs.
+func more(s *study.Study, i int) float64 {
+	us := 0.0
+	if s.OnMesh(i) {
+		us = 60
+	}
+	for _, k := range s.Ladder(i) {
+		if t := s.Treatments[k]; t.Form != "" && t.Control == "" {
+			us += 20
+		}
+	}
+	return us
+}
+
+func phaseOf(r *rand.Rand, p *study.Plan, block int, ph study.Phase, settled float64) (experiment.PhaseRecord, []load.Sample) {
+	arms := p.Arms(block)
+	if ph.Heaviest && len(ph.Targets) == 0 {
+		ph.Targets = arms[len(arms)-1:]
+	}
 	rec := experiment.PhaseRecord{Phase: ph, Wall: ph.Duration, Host: measure.HostCPU{Busy: ph.Duration, Idle: ph.Duration}}
 	var samples []load.Sample
 	for j := range int(ph.Rate * ph.Duration.Seconds()) {
-		k := ph.Targets[r.IntN(len(ph.Targets))]
-		at := time.Duration(j) * time.Millisecond
-		x := load.Sample{Intended: at, Written: at + time.Microsecond, Target: uint16(k), Status: 200}
-		x.LastByte = at + time.Duration((100+add[k]+settled+10*r.ExpFloat64())*1e3)
-		x.FirstByte = x.LastByte
-		if j%500 == 499 {
-			x.Status, x.Class = 503, load.ServerError
-		}
-		samples = append(samples, x)
+		samples = append(samples, sample(r, &p.Study, ph, j, settled))
 	}
 	rec.Stats = load.Stats{Scheduled: len(samples), Sent: len(samples)}
-	for k := range add {
+	if ph.Kind == study.Closed {
+		rec.Stats.Throughput = 1e6 / (100 + more(&p.Study, ph.Targets[0]))
+	}
+	for _, k := range arms {
 		m := measure.Memory{Private: 10e6, RSS: 30e6, Shared: 20e6}
 		busy := time.Duration(0)
-		if ph.Kind == study.Latency {
-			busy = time.Duration((20 + add[k]/2) * ph.Rate / 4 * ph.Duration.Seconds() * 1e3)
+		if ph.Kind == study.Latency && slices.Contains(ph.Targets, k) {
+			busy = time.Duration((20 + more(&p.Study, k)/2) * ph.Rate / float64(len(ph.Targets)) * ph.Duration.Seconds() * 1e3)
 		}
-		if k > 0 {
+		if p.Study.OnMesh(k) {
 			rec.Parts = append(rec.Parts, experiment.Part{Treatment: k, Role: "proxy", CPU: busy / 2, Memory: m})
 		}
 		rec.Parts = append(rec.Parts, experiment.Part{Treatment: k, Role: "service", CPU: busy / 2, Memory: m})
 	}
 	return rec, samples
+}
+
+// sample is the j-th request of a phase.
+func sample(r *rand.Rand, s *study.Study, ph study.Phase, j int, settled float64) load.Sample {
+	k := ph.Targets[r.IntN(len(ph.Targets))]
+	at := time.Duration(j) * time.Millisecond
+	x := load.Sample{Intended: at, Written: at + time.Microsecond, Target: uint16(k), Status: 200}
+	x.LastByte = at + time.Duration((100+more(s, k)+settled+10*r.ExpFloat64())*1e3)
+	x.FirstByte = x.LastByte
+	if j%500 == 499 {
+		x.Status, x.Class = 503, load.ServerError
+	}
+	return x
 }

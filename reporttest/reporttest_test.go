@@ -22,3 +22,18 @@ func TestExperiment(t *testing.T) {
 		}
 	}
 }
+
+// Every design gives a report.
+func TestStudies(t *testing.T) {
+	for name, text := range reporttest.Studies() {
+		e, blocks := reporttest.Experiment(t, text)
+		r, err := report.New(e, experiment.Done, blocks)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if r.Blocks != len(blocks) || len(r.Treatments) < 2 {
+			t.Errorf("%s: %d of %d blocks, %d treatments", name, r.Blocks, len(blocks), len(r.Treatments))
+		}
+	}
+}

@@ -186,3 +186,27 @@ func BenchmarkExport(b *testing.B) {
 		}
 	}
 }
+
+// Results of every design are written and read again.
+func TestExportOfEveryDesign(t *testing.T) {
+	for name, study := range reporttest.Studies() {
+		f, r, _ := exported(t, study)
+		holdRoundTrip(t, f)
+		if len(f.Results) != len(r.Treatments) || len(f.Test.Clients) != len(r.Treatments) {
+			t.Errorf("%s: %d results and %d clients for %d treatments", name, len(f.Results), len(f.Test.Clients), len(r.Treatments))
+		}
+		for i, x := range r.Treatments {
+			got, client := f.Results[i], f.Test.Clients[i]
+			if x.P50 != nil && got.LatenciesMs.GetP50() != *x.P50/1000 {
+				t.Errorf("%s, %s: p50 %v ms of %v µs", name, x.Name, got.LatenciesMs.GetP50(), *x.P50)
+			}
+			closed := x.Level != nil && *x.Level == "closed"
+			if closed != (client.Rps == 0) || closed && got.ActualQps != *x.Throughput {
+				t.Errorf("%s, %s: offered %d/s, answered %v/s", name, x.Name, client.Rps, got.ActualQps)
+			}
+			if n, ok := x.Set["connections"]; ok && n != text(int(client.Connections)) {
+				t.Errorf("%s, %s: %d connections, want %s", name, x.Name, client.Connections, n)
+			}
+		}
+	}
+}
