@@ -337,10 +337,21 @@ func changes(e experiment.Experiment) ([]string, error) {
 	return notes, nil
 }
 
+// standing is how many treatments are ever brought up.
+func standing(s *study.Study) int {
+	n := 0
+	for i := range s.Treatments {
+		if s.Stands(i) {
+			n++
+		}
+	}
+	return n
+}
+
 // carryOut runs and reports.
 func (r *runner) carryOut(ctx context.Context, st store.Store, e experiment.Experiment, a *experiment.Apparatus, b *catalog.Bench, done []experiment.Block) error {
 	errOut := r.command.ErrOrStderr()
-	fmt.Fprintf(errOut, "%s: %d treatments, %d blocks, about %s; kept as %s\n", e.Plan.Study.Name, len(e.Plan.Study.Treatments), len(e.Plan.Blocks), seconds(e.Plan.Expected), e.ID)
+	fmt.Fprintf(errOut, "%s: %d treatments, %d blocks, about %s; kept as %s\n", e.Plan.Study.Name, standing(&e.Plan.Study), len(e.Plan.Blocks), seconds(e.Plan.Expected), e.ID)
 	p := newProgress(errOut, &e.Plan.Study)
 	run := experiment.Runner{Testbed: a.Testbed, Journal: st, Progress: p.event, Notes: r.notes, Spent: r.spent}
 	out, err := run.Run(ctx, e.ID, a, done)
