@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/taremesh/tare/experiment"
@@ -22,7 +23,7 @@ type csvRow map[string]string
 // and so on by kind.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	rows := append(r.blockRows(), r.comparisonLines()...)
+	rows := slices.Concat(r.blockRows(), r.kneeRows(), r.comparisonLines())
 	for _, more := range []func() []csvRow{r.effectLines, r.slopeLines, r.shareLines, r.shiftLines, r.outcomeLines} {
 		rows = append(rows, more()...)
 	}

@@ -110,7 +110,7 @@ var planted = map[string]float64{
 func reports(t *testing.T) map[string]*report.Report {
 	return map[string]*report.Report{
 		"one block": whole(t, 1), "screening": whole(t, 3), "whole": whole(t, 12), "unfinished": unfinished(t), "extreme": extreme(t),
-		"factors": factored(t), "greatest": greatest(t),
+		"factors": factored(t), "greatest": greatest(t), "knees": kneed(t, 12), "one block of knees": kneed(t, 1),
 		"planes": ofText(t, planesText, planted), "pairs": ofText(t, pairsText, planted),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/taremesh/tare/experiment"
@@ -265,6 +266,33 @@ func (k *Knee) Curves() []KneeCurve {
 		out = append(out, c)
 	}
 	return out
+}
+
+// kneeRows are a row of kind knee for each treatment and one of kind probe for
+// each of its probes.
+func (r *Report) kneeRows() []csvRow {
+	if r.Knee == nil {
+		return nil
+	}
+	var rows []csvRow
+	for i, k := range r.Knee.Treatments {
+		row := described(r.Treatments[i])
+		row["kind"], row["endpoint"], row["unit"], row["baseline"] = "knee", string(experiment.KneeRate), unitPerSecond, value(k.Baseline)
+		row["verdict"], row["why"] = k.Bound, k.Why
+		for column, v := range map[string]*float64{"value": k.Rate, "low": k.Low, "high": k.High} {
+			if v != nil {
+				row[column] = exact(*v)
+			}
+		}
+		rows = append(rows, row)
+		for _, p := range k.Probes {
+			row := described(r.Treatments[i])
+			row["kind"], row["endpoint"], row["unit"], row["block"] = "probe", "rate", unitPerSecond, strconv.Itoa(p.Block)
+			row["value"], row["verdict"], row["why"] = exact(p.Rate), p.Result, p.Why
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // highestMet is the point of the curve with the greatest rate at which most
