@@ -54,7 +54,8 @@ type Knee struct {
 // interval is never narrower than the gap that the estimate lies in.
 //
 // Errors are ErrTooFew below two blocks, ErrShape for a rate that is not above 0
-// and for a block with fewer than two, ErrLevel and ErrNoKnee.
+// and for a block with fewer than two, ErrLevel, ErrNoKnee, and ErrNotFinite
+// where the interval has no end.
 func FindKnee(blocks [][]Probe, level float64) (Knee, error) {
 	if err := checkLevel(level); err != nil {
 		return Knee{}, err
@@ -88,6 +89,9 @@ func FindKnee(blocks [][]Probe, level float64) (Knee, error) {
 		return Knee{}, fmt.Errorf("find knee: %w", err)
 	}
 	k.Rate = kneeInterval(m.interval(tQuantile(1-(1-level)/2, m.n-1)), all)
+	if err := checkFinite(append([]float64{k.Rate.High}, k.Blocks...)); err != nil {
+		return Knee{}, fmt.Errorf("find knee: the interval is beyond all rates: %w", ErrNotFinite)
+	}
 	if ends > 0 {
 		k.Warnings = append(k.Warnings, Warning{WarnUnbracketed, fmt.Sprintf("in %d of %d blocks the lowest rate failed or the highest passed: probe further out", ends, len(blocks))})
 	}

@@ -192,6 +192,7 @@ func TestProbeRates(t *testing.T) {
 func FuzzFindKnee(f *testing.F) {
 	f.Add(100.0, 1.1, uint64(0b000111000111), uint8(3))
 	f.Add(1e-300, 1e100, uint64(5), uint8(2))
+	f.Add(21.0, 1e100, uint64(55), uint8(10))
 	f.Fuzz(func(t *testing.T, low, factor float64, passes uint64, rates uint8) {
 		n := int(rates%7) + 1
 		blocks := make([][]stat.Probe, 4)

@@ -3,6 +3,7 @@ package stat
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // WarnCurved: a slope does not say it all, the values bend by more than the margin.
@@ -47,10 +48,8 @@ func Slope(x []float64, values [][]float64) (Line, error) {
 	}
 	evenOut(l.Slope, size/scale)
 	evenOut(l.Bend, size)
-	for b := range blocks {
-		if err := checkFinite([]float64{l.Slope[b], l.Intercept[b]}); err != nil {
-			return Line{}, fmt.Errorf("slope of block %d overflows: %w", b+1, ErrNotFinite)
-		}
+	if err := checkFinite(slices.Concat(l.Slope, l.Intercept, l.Bend)); err != nil {
+		return Line{}, fmt.Errorf("slope overflows: %w", ErrNotFinite)
 	}
 	return l, nil
 }
