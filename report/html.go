@@ -45,7 +45,7 @@ type page struct {
 	Waterfalls    []twice
 	SlopePanels   []template.HTML
 	Ladders       []twice
-	ShiftPanels   []template.HTML
+	ShiftPanels   []told
 	Spectra       []template.HTML
 	Orders        []panels
 	Usages        []template.HTML
@@ -57,6 +57,12 @@ type page struct {
 type twice struct {
 	Title        string
 	Wide, Narrow template.HTML
+}
+
+// told is a picture with what it says in words.
+type told struct {
+	Picture template.HTML
+	Words   string
 }
 
 // panels is a row of small pictures.
@@ -143,7 +149,8 @@ func (p *page) Enforced() bool {
 	return slices.ContainsFunc(p.Treatments, func(t Treatment) bool { return len(t.Enforcement) > 0 })
 }
 
-// Missing says why figures are null, one sentence for each endpoint.
+// Missing says why figures are null, one sentence for each endpoint; reasons
+// that differ in their last number alone are one.
 func (p *page) Missing() []string {
 	var out []string
 	for _, e := range []string{"p50", "p90", "p99", "cpu"} {
@@ -151,14 +158,18 @@ func (p *page) Missing() []string {
 		of := map[string][]string{}
 		for _, t := range p.Treatments {
 			if why := t.Why[e]; why != "" {
-				if of[why] == nil {
-					reasons = append(reasons, why)
+				kind := strings.TrimRight(why, "0123456789")
+				if of[kind] == nil {
+					reasons = append(reasons, kind)
 				}
-				of[why] = append(of[why], t.Name)
+				of[kind] = append(of[kind], t.Name)
+				if number := why[len(kind):]; number != "" {
+					of[kind][len(of[kind])-1] += ": " + number
+				}
 			}
 		}
 		for i, why := range reasons {
-			reasons[i] = fmt.Sprintf("%s (%s)", why, strings.Join(of[why], ", "))
+			reasons[i] = fmt.Sprintf("%s (%s)", strings.TrimSuffix(strings.TrimSpace(why), ", there are"), strings.Join(of[why], ", "))
 		}
 		if len(reasons) > 0 {
 			out = append(out, fmt.Sprintf("No %s: %s.", e, strings.Join(reasons, "; ")))

@@ -24,6 +24,11 @@ func (r *Report) EffectLines() [][]Labelled {
 		}
 		rows = append(rows, []string{e.Name, e.levels(), e.Endpoint + ", " + unitWords(e.Unit), signed(e.Estimate), signed(e.Low), signed(e.High), "±" + plain(e.Margin), ratio, verdict, strings.Join(e.Aliases, ", ")})
 	}
+	if !slices.ContainsFunc(r.Effects, func(e Effect) bool { return len(e.Aliases) > 0 }) {
+		for i := range rows {
+			rows[i] = rows[i][:len(rows[i])-1]
+		}
+	}
 	return labelled(rows)
 }
 

@@ -64,7 +64,7 @@ func TestPicturesOfFactors(t *testing.T) {
 		`id="effects-p50-t"`, `id="effects-cpu-n-t"`, `id="interaction-p50-1-t"`, `id="shapley-0-n-t"`, `id="slope-0-t"`, `id="shift-0-t"`, `id="outcomes-3-enforce-t"`,
 		"4 → 64, none → wasm", "at most +9.00 (+5.00 to +13.0): material, worse", "connections 4, filter wasm: 226 µs",
 		"+0.0123 (+0.0101 to +0.0145) µs per connection. curved", "the tail, greatest at p99", "filter none → wasm adds to response 1KiB → 64KiB: −10.0 (−14.0 to −6.00) µs",
-		"drift: native rises", "no: curved", "response</td>",
+		"library − token: no band: fewer than 3 blocks.", "connections × response, 4 → 64, 1KiB → 64KiB block by block", "drift: native rises", "no: curved", "response</td>",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
@@ -196,13 +196,17 @@ func greatest(t testing.TB) *report.Report {
 		}
 		r.Shifts = append(r.Shifts, s)
 	}
+	perBlock := make([]float64, 60)
+	for k := range perBlock {
+		perBlock[k] = math.Sqrt(float64(k))
+	}
 	factors := []string{"connections", "response", "filter", "protocol", "workers"}
 	for _, e := range []string{"p50", "cpu", "p99"} {
 		for i, a := range factors {
-			one := report.Effect{Name: a, Factors: []string{a}, From: []string{"a"}, To: []string{"b"}, Endpoint: e, Unit: "us", Verdict: "none", Primary: true, Means: []float64{1, 2}, Margin: 1}
+			one := report.Effect{Name: a, Factors: []string{a}, From: []string{"a"}, To: []string{"b"}, Endpoint: e, Unit: "us", Verdict: "none", Primary: true, Means: []float64{1, 2}, Margin: 1, PerBlock: perBlock}
 			r.Effects = append(r.Effects, one)
 			for _, b := range factors[i+1:] {
-				r.Effects = append(r.Effects, report.Effect{Name: a + "×" + b, Factors: []string{a, b}, From: []string{"a", "c"}, To: []string{"b", "d"}, Endpoint: e, Unit: "us", Verdict: "none", Primary: true, Means: []float64{1, 2, 3, 4}, Margin: 1})
+				r.Effects = append(r.Effects, report.Effect{Name: a + "×" + b, Factors: []string{a, b}, From: []string{"a", "c"}, To: []string{"b", "d"}, Endpoint: e, Unit: "us", Verdict: "none", Primary: true, Means: []float64{1, 2, 3, 4}, Margin: 1, PerBlock: perBlock})
 			}
 		}
 		slope := report.Slope{Factor: "connections", Endpoint: e, Unit: "us", Per: "connection", Interval: report.Interval{Estimate: 1, Low: .5, High: 1.5}, Blocks: 60}

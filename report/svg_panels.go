@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"math"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // Panels are small pictures side by side, one for each treatment or
@@ -21,7 +23,8 @@ const (
 // panel begins a small picture with its heading.
 func panel(height float64, heading, beside string) *figure {
 	f := &figure{width: narrowWidth, height: height}
-	f.text("name", point{0, 14}, narrowWidth*.62, heading)
+	shown := fit(beside, narrowWidth*.38)
+	f.text("name", point{0, 14}, narrowWidth-textWidth*float64(utf8.RuneCountInString(shown)+1), heading)
 	f.text("small end", point{narrowWidth, 14}, narrowWidth*.38, beside)
 	return f
 }
@@ -133,7 +136,21 @@ func (r *Report) courses(endpoint string) []course {
 			out = append(out, course{c.Treatment + " − " + c.Baseline, shortVerdict(c), r.runs(c.Treatment, c.Baseline, c.PerBlock), c.Interval, c.Margin})
 		}
 	}
+	for _, e := range r.Effects {
+		if e.Endpoint == endpoint && e.Primary && len(e.PerBlock) > 1 {
+			out = append(out, course{strings.Join(e.Factors, " × ") + ", " + e.levels(), shortVerdict(e.asComparison()), r.inRunOrder(e.PerBlock), e.Interval, e.Margin})
+		}
+	}
 	return out
+}
+
+// inRunOrder puts values of every block, given in the order of the plan, in
+// that of the run.
+func (r *Report) inRunOrder(values []float64) []float64 {
+	if len(values) != len(r.Series.Blocks) {
+		return values // not of every block: the order of the plan is what is known
+	}
+	return r.runsOf(values, func(k int) int { return k })
 }
 
 // aaCourses are the differences of each A/A copy from its baseline, where both
@@ -171,12 +188,17 @@ func (r *Report) runs(treatment, baseline string, values []float64) []float64 {
 	if len(both) != len(values) {
 		return values // not of every block: the order of the plan is what is known
 	}
+	return r.runsOf(values, func(k int) int { return both[k] })
+}
+
+// runsOf sorts values by the start of their blocks.
+func (r *Report) runsOf(values []float64, block func(k int) int) []float64 {
 	order := make([]int, len(values))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(r.Series.Blocks[both[a]].Started, r.Series.Blocks[both[b]].Started)
+		return cmp.Compare(r.Series.Blocks[block(a)].Started, r.Series.Blocks[block(b)].Started)
 	})
 	out := make([]float64, len(values))
 	for i, k := range order {

@@ -10,19 +10,43 @@ import (
 // shiftPanels draws the shift function of each comparison: the difference at
 // every share of the requests with the band that holds everywhere at once. All
 // panels have the same scales.
-func (r *Report) shiftPanels() []template.HTML {
+func (r *Report) shiftPanels() []told {
 	y := r.shiftScale()
-	var out []template.HTML
+	var out []told
 	for k, s := range r.Shifts {
 		if len(s.Levels) > 1 && len(s.Estimate) == len(s.Levels) && len(s.Low) == len(s.Levels) && len(s.High) == len(s.Levels) {
-			out = append(out, r.shift(fmt.Sprintf("shift-%d", k), s, y))
+			out = append(out, told{r.shift(fmt.Sprintf("shift-%d", k), s, y), s.Sentence})
 		}
 	}
 	return out
 }
 
+// ShiftsWithout says which comparisons have no band, and why.
+func (r *Report) ShiftsWithout() []string {
+	var out []string
+	for _, s := range r.Shifts {
+		if s.Why != "" {
+			out = append(out, fmt.Sprintf("%s − %s: no band: %s.", s.Treatment, s.Baseline, s.Why))
+		}
+	}
+	return out
+}
+
+// shiftMargin is the margin of p50 that belongs to a shift function; 0: none.
+func (r *Report) shiftMargin(s Shift) float64 {
+	if c := r.comparison(s.Treatment, s.Baseline, "p50"); c != nil {
+		return c.Margin
+	}
+	for _, e := range r.Effects {
+		if s.Factor != nil && e.Endpoint == "p50" && len(e.Factors) == 1 && e.Factors[0] == *s.Factor {
+			return e.Margin
+		}
+	}
+	return 0
+}
+
 // Where the plot of a shift function ends below.
-const shiftBottom = 168
+const shiftBottom = 166
 
 // shiftScale spans all bands; where tails differ by far more than middles it
 // is bent, so that the middles are seen.
@@ -38,10 +62,10 @@ func (r *Report) shiftScale() scale {
 	slices.Sort(all)
 	if n := len(all); n > 0 {
 		if usual := max(all[n*3/4], 1); max(-low, high) > 8*usual {
-			return symmetric(low, high, usual, shiftBottom, 46)
+			return symmetric(low, high, usual, shiftBottom, 30)
 		}
 	}
-	return linear(low, high, shiftBottom, 46)
+	return linear(low, high, shiftBottom, 30)
 }
 
 // odds spreads both tails: p1 is as far from p10 as p90 from p99.
@@ -51,9 +75,8 @@ func (r *Report) shift(id string, s Shift, y scale) template.HTML {
 	x := scale{low: s.Levels[0], high: s.Levels[len(s.Levels)-1], from: panelLeft, to: panelRight, bend: odds,
 		labels: func(_, _ float64) []float64 { return []float64{.5, .99, .01, .9, .1, .999, .001, .75, .25} }}
 	f := panel(190, s.Treatment+" − "+s.Baseline, "µs")
-	f.text("small", point{0, 31}, narrowWidth, s.Sentence)
-	if c := r.comparison(s.Treatment, s.Baseline, "p50"); c != nil {
-		f.box("margin", point{x.from, y.at(-c.Margin)}, point{x.to, y.at(c.Margin)})
+	if margin := r.shiftMargin(s); margin > 0 {
+		f.box("margin", point{x.from, y.at(-margin)}, point{x.to, y.at(margin)})
 	}
 	f.vertical(y, panelLeft, panelRight)
 	var upper, lower, middle []point
