@@ -125,6 +125,7 @@ const factorsStudy = `tare: study/1
 name: factors
 dataplane: PLANE
 workload: {name: echo}
+function: {name: noop}
 load: {rate: 100/s, connections: 3}
 treatments:
   - {name: plain, control: router}
@@ -134,7 +135,9 @@ treatments:
   - {name: telling, baseline: plain, set: {response: 3KiB}}
   - {name: working, baseline: plain, set: {workers: 3}}
   - {name: bound, baseline: plain, set: {cores: 1}}
-  - {name: chained, baseline: plain, set: {chain: 5}}
+  - {name: natives, baseline: plain, set: {chain: 4}}
+  - {name: inert, control: noop, form: wasm, baseline: plain}
+  - {name: chained, baseline: inert, set: {chain: 5}}
   - {name: many, baseline: plain, set: {replicas: 3}}
   - {name: logged, baseline: plain, set: {access-log: on}}
 design: {blocks: 10, warmup: 20, idle: 100ms, latency: 1s, stop: fixed, control_every: -1}
@@ -163,8 +166,14 @@ func TestFactorsTakeEffect(t *testing.T) {
 						want.workers = 3
 					case "bound":
 						want.cores = 1
+					case "inert":
+						want.chain = 1
 					case "chained":
-						want.chain = 5
+						want.chain = 6 // with its own
+					case "natives": // they leave no mark: the proxy has acknowledged them
+						if n := len(x.Proxy.Filters); n != 4 || x.Proxy.Filters[3].Name != "envoy.filters.http.header_mutation.noop-4" {
+							t.Errorf("%d filters: %+v", n, x.Proxy.Filters)
+						}
 					case "many":
 						want.processes = 4
 					}

@@ -323,7 +323,8 @@ func (a *Apparatus) addNoop(j int, t *testbed.Topology, c Catalog) error {
 }
 
 // addChain puts no-op filters before all others, in the form of the
-// treatment's own filter where there is a no-op of it.
+// treatment's own last filter where there is a no-op of it, else in the first
+// form that there is: native.
 func (a *Apparatus) addChain(d *draft, c Catalog) error {
 	if d.chain == 0 {
 		return nil
@@ -339,7 +340,7 @@ func (a *Apparatus) addChain(d *draft, c Catalog) error {
 	if err != nil {
 		return refused(err)
 	}
-	p, err := inProxy(f, a.Plan.Study.FormOf(d.treatment), c)
+	p, err := inProxy(f, a.lastForm(d.treatment), c)
 	if err != nil {
 		return refused(err)
 	}
@@ -349,9 +350,24 @@ func (a *Apparatus) addChain(d *draft, c Catalog) error {
 		if err := p.Place(&front, f, spec); err != nil {
 			return refused(err)
 		}
+		if last := &front.Proxy.Filters[k]; !strings.HasSuffix(last.Name, f.Name) { // no two have one name
+			last.Name += "." + f.Name
+		}
 	}
 	d.topology.Proxy.Filters = append(front.Proxy.Filters, d.topology.Proxy.Filters...)
 	return nil
+}
+
+// lastForm is the form of the last filter on the ladder of treatment i; empty:
+// there is none.
+func (a *Apparatus) lastForm(i int) study.Form {
+	s := &a.Plan.Study
+	for _, j := range slices.Backward(s.Ladder(i)) {
+		if form := s.Treatments[j].Form; form != "" {
+			return form
+		}
+	}
+	return ""
 }
 
 // inProxy finds a form of the function that runs in a proxy: the one wanted,

@@ -43,7 +43,7 @@ func TestSettingsOfTopologies(t *testing.T) {
 		"workers: 3":         "workers 3 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
 		"cores: 1":           "workers 1 cores 1 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
 		"replicas: 2":        "workers 1 cores 0 replicas 2 filters [] log false service {work_ns:5000,response:64B}",
-		"chain: 2":           "workers 1 cores 0 replicas 0 filters [envoy.filters.http.wasm.noop-1 envoy.filters.http.wasm.noop-2] log false service {work_ns:5000,response:64B}",
+		"chain: 2":           "workers 1 cores 0 replicas 0 filters [envoy.filters.http.header_mutation.noop-1 envoy.filters.http.header_mutation.noop-2] log false service {work_ns:5000,response:64B}",
 		"chain: 0":           "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",
 		"access-log: on":     "workers 1 cores 0 replicas 0 filters [] log true service {work_ns:5000,response:64B}",
 		"access-log: off":    "workers 1 cores 0 replicas 0 filters [] log false service {work_ns:5000,response:64B}",

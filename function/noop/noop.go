@@ -14,6 +14,7 @@ func Function() function.Function {
 		Name:   "noop",
 		Doc:    "nothing: what a filter costs by being there",
 		Decode: decode,
+		Native: native(),
 		Wasm: &function.Wasm{
 			Module: module,
 			Config: func(function.Spec) ([]byte, error) { return nil, nil },
@@ -22,7 +23,6 @@ func Function() function.Function {
 		Judge:    judge,
 		Without: map[study.Form]string{
 			study.FormLibrary:  "none: a middleware that does nothing is a call that the compiler may leave out",
-			study.FormNative:   "none: a data plane's filters come with their function; without it there is the control router",
 			study.FormLua:      "not built: the embedded data plane has no Lua",
 			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
 			study.FormExternal: "not built: needs a service that the proxy asks",

@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
+	headermutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/study"
@@ -34,16 +38,45 @@ func TestTakesNoParameters(t *testing.T) {
 	}
 }
 
-// Every form but wasm is absent, with a reason.
+// The forms that run in no proxy are absent, with a reason, and so are those
+// that are not built.
 func TestForms(t *testing.T) {
 	fn := noop.Function()
-	if fn.Wasm == nil || fn.Library != nil || fn.Native != nil {
+	if fn.Wasm == nil || fn.Library != nil || fn.Native == nil {
 		t.Fatalf("%+v", fn)
 	}
 	for _, form := range study.Forms() {
-		if _, reason := fn.Without[form]; reason == (form == study.FormWasm) {
+		if _, reason := fn.Without[form]; reason == (form == study.FormWasm || form == study.FormNative) {
 			t.Errorf("%s: has a reason to be absent: %v", form, reason)
 		}
+	}
+}
+
+// The filter takes the message that asks for nothing, and no other.
+func TestNative(t *testing.T) {
+	fn := noop.Function().Native
+	c, err := fn.Config(noop.Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Config.GetTypeUrl() != fn.Types[0].URL || len(c.Config.GetValue()) != 0 || len(c.Routes) != 0 {
+		t.Errorf("%+v", c)
+	}
+	f, err := fn.Types[0].New(c.Config)
+	if err != nil || !f.Handle(nil) {
+		t.Errorf("%v, %v", f, err)
+	}
+	removing, err := anypb.New(&headermutationv3.HeaderMutation{Mutations: &headermutationv3.Mutations{
+		RequestMutations: []*mutationv3.HeaderMutation{{Action: &mutationv3.HeaderMutation_Remove{Remove: "x"}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fn.Types[0].New(removing); err == nil || !strings.Contains(err.Error(), "field mutations: not supported") {
+		t.Errorf("a mutation: %v", err)
+	}
+	if _, err := fn.Types[0].New(&anypb.Any{TypeUrl: fn.Types[0].URL, Value: []byte{1}}); err == nil {
+		t.Error("a broken message was taken")
 	}
 }
 
