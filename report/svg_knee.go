@@ -62,13 +62,13 @@ func (r *Report) kneePicture(id string, l kneeLayout) template.HTML {
 	f.vertical(y, l.left, l.right)
 	if bounded {
 		f.line("objective", point{l.left, y.at(bound)}, point{l.right, y.at(bound)})
-		f.text("small end", point{l.right, y.at(bound) - 5}, l.right-l.left, "objective "+k.Objective)
+		f.text("small", point{l.left + 4, y.at(bound) - 5}, l.right-l.left, "objective "+k.Objective)
 	}
 	for i, t := range k.Treatments {
 		f.kneeCurve(t, e, i, x, y)
 	}
 	f.horizontal(x, l.height)
-	f.text("tick", point{l.left, l.height + 32}, l.right-l.left, "requests/s, and each knee with its interval")
+	f.text("tick", point{l.left, l.height + 32}, l.right-l.left, "requests/s; below: the knees")
 	for i, t := range k.Treatments {
 		f.kneeRow(t, i, x, l, l.height+40+l.row*float64(i))
 	}
@@ -106,7 +106,7 @@ func (f *figure) kneeRow(t KneeTreatment, i int, x scale, l kneeLayout, top floa
 	case t.Bound == string(experiment.Below):
 		f.line("whisker undecided", point{l.left, at.y}, at)
 	}
-	f.dot("mark knee-mark "+class, at, 4.5)
+	f.dot("mark knee-mark "+class, at, 3)
 }
 
 // figures are the knee in a few words.
