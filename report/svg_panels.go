@@ -24,7 +24,8 @@ const (
 func panel(height float64, heading, beside string) *figure {
 	f := &figure{width: narrowWidth, height: height}
 	shown := fit(beside, narrowWidth*.38)
-	f.text("name", point{0, 14}, narrowWidth-textWidth*float64(utf8.RuneCountInString(shown)+1), heading)
+	const bold = .87 // so many of bold letters fit
+	f.text("name", point{0, 14}, bold*(narrowWidth-textWidth*float64(utf8.RuneCountInString(shown)+1)), heading)
 	f.text("small end", point{narrowWidth, 14}, narrowWidth*.38, beside)
 	return f
 }
