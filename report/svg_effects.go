@@ -179,7 +179,7 @@ func shareRungs(w Waterfall) []rung {
 		step := &Comparison{Interval: s.Interval, Baseline: out[k].treatment.Name}
 		out = append(out, rung{treatment: Treatment{Name: fmt.Sprintf("%s %s → %s", s.Factor, s.From, s.To)}, depth: 1, above: k, step: step, at: at, known: true})
 	}
-	return append(out, rung{treatment: Treatment{Name: "all: " + w.All}, above: -1, at: w.AllMean, known: true, total: &w.Total})
+	return append(out, rung{treatment: Treatment{Name: "together"}, above: -1, at: w.AllMean, known: true, total: &w.Total})
 }
 
 // waterfalls draws what each factor's share is.
