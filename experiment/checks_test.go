@@ -87,3 +87,23 @@ func TestFamiliesKeepTheirLevel(t *testing.T) {
 		t.Errorf("%d studies found something material", material)
 	}
 }
+
+// A phase whose first requests are slower than the rest was not warm.
+func TestColdStartIsWarnedOf(t *testing.T) {
+	nothing := func([]int, int, int, int) float64 { return 0 }
+	for _, cold := range []float64{0, 200} {
+		_, an := planted{study: crossedStudy, seed: 2, adds: nothing, start: 1, requests: 400, cold: cold}.analyse(t)
+		if len(an.Checks.Warmup) != 9 {
+			t.Fatalf("%d treatments checked", len(an.Checks.Warmup))
+		}
+		for _, w := range an.Checks.Warmup {
+			if w.Fired != (cold > 0) || w.Fired && (w.Requests < 15 || w.Requests > 25) {
+				t.Errorf("cold by %g µs: %+v, the first 20 of 400 are", cold, w)
+			}
+		}
+		warned := slices.ContainsFunc(an.Warnings, func(w string) bool { return strings.Contains(w, "may not have been warm") })
+		if warned != (cold > 0) {
+			t.Errorf("cold by %g µs: %q", cold, an.Warnings)
+		}
+	}
+}

@@ -33,6 +33,7 @@ type planted struct {
 	start, mood float64
 	alone       float64 // what solo windows vary by
 	requests    int     // of each treatment in each block; default enough for a p50
+	cold        float64 // µs that the first twentieth takes longer
 }
 
 // blocks carries the plan out without processes.
@@ -62,6 +63,9 @@ func (m planted) blocks(p *study.Plan) []experiment.Block {
 				at := time.Duration(k) * 5 * time.Millisecond
 				x := load.Sample{Intended: at, Written: at, Target: uint16(i), Status: 200}
 				x.LastByte = at + time.Duration((us+40*r.Float64()-20)*1e3)
+				if k < requests/20 {
+					x.LastByte += time.Duration(m.cold * 1e3)
+				}
 				x.FirstByte = x.LastByte
 				samples = append(samples, x)
 			}
@@ -153,6 +157,9 @@ func TestEffectsFindWhatIsPlanted(t *testing.T) {
 		}
 		if x.Endpoint == experiment.P50 && x.Verdict != verdict {
 			t.Errorf("%s: %s, want %s (%+v)", name, x.Verdict, verdict, x.Difference)
+		}
+		if m := x.Means; name == "connections×response" && x.Endpoint == experiment.P50 && (math.Abs(m[1]-m[0]-16) > 3 || math.Abs(m[2]-m[0]-20) > 3 || math.Abs(m[3]-m[0]-60) > 3) {
+			t.Errorf("means %v, planted +16 for response, +20 for connections, +60 for both", m)
 		}
 		if x.Multiplicity.Comparisons != 12 {
 			t.Errorf("%s holds together with %d, want 12", name, x.Multiplicity.Comparisons)
@@ -404,5 +411,38 @@ design: {name: windows, blocks: 12, latency: 3s, stop: fixed}
 	}
 	if cpu := an.Treatments[0].Values[experiment.CPU]; cpu < 69 || cpu > 71 {
 		t.Errorf("%g µs per request at the lower rate, want 70", cpu)
+	}
+}
+
+// Where the A/A copy of the first cell differs from it, no effect is called none.
+func TestGateOfTheFirstCellHoldsForEffects(t *testing.T) {
+	p := planAt(t, crossedStudy, 1)
+	unlike := func(levels []int, i, block, place int) float64 {
+		if p.Study.Treatments[i].Control == study.AA {
+			return 40
+		}
+		return crossing(levels, i, block, place)
+	}
+	_, an := planted{study: crossedStudy, seed: 1, adds: unlike, start: 0.5}.analyse(t)
+	material := 0
+	for _, x := range an.Effects {
+		if x.Verdict == stat.NoDifference {
+			t.Errorf("%s is %s (%+v)", x.Name, x.Verdict, x.Difference)
+		}
+		if x.Verdict == stat.Material {
+			material++
+		}
+	}
+	if material == 0 || len(an.Gates) != 1 {
+		t.Errorf("%d material effects, %d gates", material, len(an.Gates))
+	}
+}
+
+// A run stops when the primary effects are narrow enough, as with comparisons.
+func TestEffectsAreWhatStoppingLooksAt(t *testing.T) {
+	_, an := planted{study: crossedStudy, seed: 1, adds: crossing, start: 1}.analyse(t)
+	halves, margins := experiment.PrimaryWidths(an)
+	if len(halves) != 12 || len(margins) != 12 || halves[0] != an.Effects[0].Difference.Half() || margins[0] != 5 {
+		t.Errorf("%v, %v", halves, margins)
 	}
 }

@@ -28,13 +28,13 @@ type Share struct {
 	From, To string
 }
 
-// shapley shares out by each endpoint in a full design of two to six factors
-// with two levels each.
+// shapley shares out by each endpoint where all combinations of two to six
+// factors with two levels each stand.
 func (an *Analysis) shapley(s *sheet) error {
 	st := &s.plan.Study
 	f, ok := factorsOf(st)
 	k := len(f.of)
-	if !ok || st.Design.Name != study.Factorial || k < 2 || k > stat.MostShared || slices.Max(f.levels) > 2 {
+	if !ok || k < 2 || k > stat.MostShared || slices.Max(f.levels) > 2 {
 		return nil
 	}
 	for _, e := range endpointsOf(st) {

@@ -44,6 +44,9 @@ func TestTailsUnderInterference(t *testing.T) {
 		if in.Interferes != c.stamped || in.HeaviestP99 == nil || *in.HeaviestP99 != float64(c.alone)/1e3+0.4 {
 			t.Fatalf("%+v", in)
 		}
+		if last := an.Shifts[0].Levels[len(an.Shifts[0].Levels)-1]; c.stamped != (last == 0.9) || !c.stamped && last != 0.99 {
+			t.Errorf("stamped %t: the shift function is given up to %g", c.stamped, last)
+		}
 		_, given := an.Treatments[2].Values[experiment.P99]
 		compared := slices.ContainsFunc(an.Comparisons, func(c experiment.Comparison) bool { return c.Endpoint == experiment.P99 })
 		if given == c.stamped || compared == c.stamped {
