@@ -53,13 +53,13 @@ type Warning struct {
 	Text string
 }
 
-// Comparison is the answer on one Pair or Contrast. The verdict is Judge's on
-// Difference, unless a warning says why it is Undecided instead.
+// Comparison is the answer on one Pair. The verdict is Judge's on Difference,
+// unless a warning says why it is Undecided instead.
 type Comparison struct {
 	Name                string
 	Blocks              int
 	Margin              float64
-	Baseline, Treatment float64      // means over blocks; 0 of a Contrast
+	Baseline, Treatment float64      // means over blocks
 	Difference          Interval     // treatment − baseline, simultaneous over the family
 	Ratio               *Interval    // treatment ÷ baseline, simultaneous over the ratios; nil with WarnNoRatio
 	Multiplicity        Multiplicity // of the differences
@@ -79,25 +79,28 @@ type Comparison struct {
 // ratio of geometric means, and are a family of their own. The result has the
 // order of the pairs. Its errors are those of Simultaneous, and ErrMargin.
 func Compare(pairs []Pair, o Options) ([]Comparison, error) {
-	family := make([]Contrast, len(pairs))
+	differences := make([][]float64, len(pairs))
 	for k, p := range pairs {
 		d, err := p.differences()
 		if err != nil {
 			return nil, fmt.Errorf("compare %s: %w", p.Name, err)
 		}
-		family[k] = Contrast{Name: p.Name, D: d, Margin: p.Margin, NoNull: p.NoNull}
+		differences[k] = d
 	}
-	comparisons, err := describeAll(family, o)
+	intervals, mult, err := Simultaneous(differences, o.Level, o.Seed)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compare: %w", err)
 	}
+	comparisons := make([]Comparison, len(pairs))
 	for k, p := range pairs {
-		comparisons[k].Baseline, comparisons[k].Treatment = mean(p.A), mean(p.B)
+		comparisons[k] = describe(p, differences[k], intervals[k], mult)
 	}
 	if err := addRatios(comparisons, pairs, o); err != nil {
 		return nil, err
 	}
-	judgeAll(comparisons, family, o)
+	for k, p := range pairs {
+		comparisons[k].judge(o.Screening, o.NoNull || p.NoNull)
+	}
 	return comparisons, nil
 }
 
@@ -142,9 +145,12 @@ func checkMargin(margin float64) error {
 	return fmt.Errorf("margin %g: %w", margin, ErrMargin)
 }
 
-func describe(of Contrast, i Interval, mult Multiplicity) Comparison {
-	d := of.D
-	c := Comparison{Name: of.Name, Blocks: len(d), Margin: of.Margin, Difference: i, Multiplicity: mult}
+func describe(p Pair, d []float64, i Interval, mult Multiplicity) Comparison {
+	c := Comparison{
+		Name: p.Name, Blocks: len(d), Margin: p.Margin,
+		Baseline: mean(p.A), Treatment: mean(p.B),
+		Difference: i, Multiplicity: mult,
+	}
 	c.Skew, c.MaxAbsZ = Shape(d)
 	m, err := momentsOf(d)
 	if err == nil {

@@ -11,9 +11,9 @@
 // ([RatioOfDifferences]), the planner ([Blocks], [MinimumDetectable]), the
 // [VoidRule], and [Rejections], which holds the apparatus to its own level.
 //
-// What is not one treatment against another is made into pairs or contrasts
-// over the same blocks, and goes the same way: [Effects] and [Shapley] of
-// factors, [Slope] over a number, the [Order] of starting. [ShiftFunction] is a
+// What is not one treatment against another becomes a series over the same
+// blocks and goes the same way: [Effects] and [Shapley] of factors as pairs,
+// [Slope] over a number and the [Order] of starting as they are. [ShiftFunction] is a
 // family over quantiles; [Independent] compares two runs; [FindKnee] gives the
 // greatest rate that meets an objective. [Drift], [MSER5] and [ChangePoints] only
 // warn, and [FitUSL] is for display.

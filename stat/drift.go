@@ -10,7 +10,7 @@ import (
 // values[t][b] its value. In each block it is the least-squares slope, over the
 // places, of the values less their treatment's mean over all other blocks (over
 // all, it would hold a part of the block's own effect); what a block has as a
-// whole cancels. The series goes into a Contrast.
+// whole cancels. PairedT gives its interval.
 //
 // Errors are ErrTooFew below 2 blocks, ErrShape (also where a block has all
 // treatments in one place) and ErrNotFinite.

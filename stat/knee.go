@@ -85,7 +85,7 @@ func FindKnee(blocks [][]Probe, level float64) (Knee, error) {
 			k.Passed++
 		}
 	}
-	if k.Logistic, k.Width, err = KneeAt(all); err != nil {
+	if k.Logistic, k.Width, err = logisticKnee(all); err != nil {
 		return Knee{}, fmt.Errorf("find knee: %w", err)
 	}
 	k.Rate = kneeInterval(m.interval(tQuantile(1-(1-level)/2, m.n-1)), all)
@@ -176,23 +176,19 @@ func spearmanKaerber(x, shares []float64) float64 {
 func kneeInterval(i Interval, all []Probe) Interval {
 	k := Interval{Estimate: math.Exp(i.Estimate), Low: math.Exp(i.Low), High: math.Exp(i.High)}
 	rates, _, _ := failShares(all)
-	above, found := slices.BinarySearch(rates, k.Estimate)
-	if found || above == 0 || above == len(rates) {
-		return k
+	// An estimate at a rate lies in the gaps to both sides of it.
+	below, _ := slices.BinarySearch(rates, k.Estimate*(1-sameWithin))
+	above, _ := slices.BinarySearch(rates, k.Estimate*(1+sameWithin))
+	if below > 0 && above < len(rates) {
+		k.Low, k.High = min(k.Low, rates[below-1]), max(k.High, rates[above])
 	}
-	k.Low, k.High = min(k.Low, rates[above-1]), max(k.High, rates[above])
 	return k
 }
 
-// KneeAt is the rate at which one probe in two fails, and the factor from the
-// rate at which one in four does to that at which three do, by the logistic curve
-// of a Knee: FindKnee without blocks, and so without an interval. It places the
-// next probes of a search. It fails with ErrNoKnee, and with ErrShape for a rate
-// that is not above 0.
-func KneeAt(probes []Probe) (rate, width float64, err error) {
-	if err := checkRates(probes); err != nil {
-		return 0, 0, fmt.Errorf("knee: %w", err)
-	}
+// logisticKnee is the rate at which one probe in two fails by a logistic curve
+// through all probes, and the factor from the rate at which one in four does to
+// that at which three do.
+func logisticKnee(probes []Probe) (rate, width float64, err error) {
 	rates, shares, counts := failShares(probes)
 	if len(rates) < 2 || spread(shares) == 0 {
 		return 0, 0, fmt.Errorf("%d probes at %d rates ended alike: probe at other rates: %w", len(probes), len(rates), ErrNoKnee)

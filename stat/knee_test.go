@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/taremesh/tare/stat"
@@ -89,15 +88,21 @@ func TestKneesCompared(t *testing.T) {
 func TestKneeOfTheSameRates(t *testing.T) {
 	var blocks [][]stat.Probe
 	for range 10 {
-		blocks = append(blocks, []stat.Probe{{1200, false}, {800, true}, {1000, true}})
+		blocks = append(blocks, []stat.Probe{{1250, false}, {800, true}, {1000, true}})
 	}
 	k, err := stat.FindKnee(blocks, 0.95)
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "knee", k.Rate.Estimate, math.Sqrt(1000*1200), 1e-12)
-	if k.Rate.Low != 1000 || k.Rate.High != 1200 || k.Probes != 30 || k.Passed != 20 || len(k.Warnings) != 0 {
+	near(t, "knee", k.Rate.Estimate, math.Sqrt(1000*1250), 1e-12)
+	if k.Rate.Low != 1000 || k.Rate.High != 1250 || k.Probes != 30 || k.Passed != 20 || len(k.Warnings) != 0 {
 		t.Errorf("%+v", k)
+	}
+	for b := range blocks {
+		blocks[b] = append(blocks[b], stat.Probe{Rate: 1000, Pass: false}) // one of two
+	}
+	if k, err = stat.FindKnee(blocks, 0.95); err != nil || k.Rate.Low != 800 || k.Rate.High != 1250 {
+		t.Errorf("at a rate: %+v, %v", k.Rate, err)
 	}
 }
 
@@ -120,23 +125,23 @@ func TestKneeWarnsUnbracketed(t *testing.T) {
 
 // Firth's estimate where the rates part the probes cleanly, and on two rates
 // where it is known in closed form: half a probe added to each count.
-func TestKneeAt(t *testing.T) {
-	clean := []stat.Probe{{800, true}, {900, true}, {1100, false}, {1200, false}}
-	at, width, err := stat.KneeAt(clean)
-	if err != nil || math.Abs(at-993) > 5 || width < 1 || width > 2 {
-		t.Errorf("clean: %g, %g, %v", at, width, err)
+func TestLogisticKnee(t *testing.T) {
+	clean := [][]stat.Probe{{{800, true}, {1100, false}}, {{900, true}, {1200, false}}}
+	k, err := stat.FindKnee(clean, 0.95)
+	if err != nil || math.Abs(k.Logistic-993) > 5 || k.Width < 1 || k.Width > 2 {
+		t.Errorf("clean: %+v, %v", k, err)
 	}
-	var two []stat.Probe
+	var two [][]stat.Probe
 	for i := range 10 {
-		two = append(two, stat.Probe{Rate: 100, Pass: i >= 2}, stat.Probe{Rate: 200, Pass: i >= 7})
+		two = append(two, []stat.Probe{{100, i >= 2}, {200, i >= 7}})
 	}
-	at, width, err = stat.KneeAt(two)
+	k, err = stat.FindKnee(two, 0.95)
 	if err != nil {
 		t.Fatal(err)
 	}
 	low, high := math.Log(2.5/8.5), math.Log(7.5/3.5)
-	near(t, "at", at, 100*math.Pow(2, -low/(high-low)), 1e-6)
-	near(t, "width", width, math.Pow(2, 2*math.Log(3)/(high-low)), 1e-6)
+	near(t, "at", k.Logistic, 100*math.Pow(2, -low/(high-low)), 1e-6)
+	near(t, "width", k.Width, math.Pow(2, 2*math.Log(3)/(high-low)), 1e-6)
 }
 
 func TestKneeRefusals(t *testing.T) {
@@ -163,12 +168,6 @@ func TestKneeRefusals(t *testing.T) {
 	for _, tt := range tests {
 		if k, err := stat.FindKnee(tt.blocks, tt.level); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %+v, %v; want %v", tt.name, k, err, tt.want)
-		}
-		if tt.want != stat.ErrNoKnee && tt.want != stat.ErrShape {
-			continue
-		}
-		if at, _, err := stat.KneeAt(slices.Concat(tt.blocks...)); tt.want == stat.ErrNoKnee && !errors.Is(err, stat.ErrNoKnee) {
-			t.Errorf("%s: knee at %g, %v", tt.name, at, err)
 		}
 	}
 }

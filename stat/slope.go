@@ -10,7 +10,7 @@ import (
 const WarnCurved WarningCode = "curved"
 
 // Line is the least-squares line of values against a number (connections, KiB),
-// one for each block. Slope goes into a Contrast.
+// one for each block: PairedT or Simultaneous gives their interval.
 type Line struct {
 	Slope     []float64 // value per unit of x
 	Intercept []float64 // value at x = 0

@@ -4,75 +4,10 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/taremesh/tare/stat"
 )
-
-// A contrast is answered as the pair of it against nothing is, but for the ratio.
-func TestCompareContrasts(t *testing.T) {
-	var pairs []stat.Pair
-	var family []stat.Contrast
-	for k, effect := range []float64{30, 2, 0, 4.8} {
-		p := pairOf("x", 14, effect, 5)
-		p.NoNull = k == 2
-		d, err := stat.Differences(p.A, p.B)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d[k] += 0.3 * float64(k)
-		p.A, p.B = make([]float64, len(d)), d
-		pairs = append(pairs, p)
-		family = append(family, stat.Contrast{Name: p.Name, D: d, Margin: p.Margin, NoNull: p.NoNull})
-	}
-	o := stat.Options{Level: 0.95, Seed: 9}
-	want, err := stat.Compare(pairs, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := stat.CompareContrasts(family, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for k := range want {
-		want[k].Baseline, want[k].Treatment = 0, 0
-		want[k].Warnings = slices.DeleteFunc(want[k].Warnings, func(w stat.Warning) bool { return w.Code == stat.WarnNoRatio })
-		if len(want[k].Warnings) == 0 {
-			want[k].Warnings = nil
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if got[2].Verdict != stat.Undecided || got[0].Verdict != stat.Material {
-		t.Errorf("%+v", got)
-	}
-}
-
-func TestCompareContrastsRefusals(t *testing.T) {
-	good := []float64{1, 2, 3, 4, 5}
-	tests := []struct {
-		name   string
-		family []stat.Contrast
-		level  float64
-		want   error
-	}{
-		{"none", nil, 0.95, stat.ErrShape},
-		{"no level", []stat.Contrast{{D: good}}, 0, stat.ErrLevel},
-		{"one block", []stat.Contrast{{D: good[:1]}}, 0.95, stat.ErrTooFew},
-		{"unequal", []stat.Contrast{{D: good}, {D: good[1:]}}, 0.95, stat.ErrShape},
-		{"NaN", []stat.Contrast{{D: []float64{1, math.NaN()}}}, 0.95, stat.ErrNotFinite},
-		{"margin", []stat.Contrast{{D: good, Margin: -1}}, 0.95, stat.ErrMargin},
-	}
-	for _, tt := range tests {
-		if got, err := stat.CompareContrasts(tt.family, stat.Options{Level: tt.level}); !errors.Is(err, tt.want) {
-			t.Errorf("%s: %+v, %v; want %v", tt.name, got, err, tt.want)
-		}
-	}
-}
 
 // A slope that is the same in all blocks but for rounding has no spread.
 func TestSlopeWithoutSpread(t *testing.T) {
