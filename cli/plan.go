@@ -128,6 +128,9 @@ type planOutput struct {
 // outlook learns how much blocks differ, where that is asked for. A pilot may
 // lower a default rate, as the run would.
 func (p *planner) outlook(ctx context.Context, given *study.Study, a *experiment.Apparatus, b *catalog.Bench) (*experiment.Apparatus, *experiment.Outlook, error) {
+	if a.Plan.Study.Design.Name == study.Knee && (p.pilot || p.from != "") {
+		return nil, nil, inputf("--pilot and --from say how much response times differ between blocks, and design %s compares knees: run it with a short --time for a first look", study.Knee)
+	}
 	r := &runner{state: p.state, command: p.command, data: *p.data}
 	if p.from != "" {
 		o, err := p.earlier(ctx, r, a.Plan)

@@ -205,6 +205,10 @@ func printDetectable(out func(string, ...any), p *study.Plan, d designFacts) {
 	if d.DetectableSD == nil {
 		return
 	}
+	if p.Study.Design.Name == study.Knee { // its blocks choose their own rates: nothing else could be a pilot
+		out("minimum detectable effect: %.2f standard deviations of the differences of knees between blocks (%d blocks, %d comparisons, four times in five)", *d.DetectableSD, blocksEach(p), d.Primary)
+		return
+	}
 	out("minimum detectable effect: %.2f standard deviations of the block differences (%d blocks, %d primary comparisons, four times in five); in µs with --pilot or --from", *d.DetectableSD, blocksEach(p), d.Primary)
 }
 

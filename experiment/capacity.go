@@ -269,6 +269,17 @@ func common(a, b *Capacity) (of, with []float64) {
 	return of, with
 }
 
+// knees is how many comparisons of knees there are, if all are found.
+func knees(s *study.Study) int {
+	n := 0
+	for _, i := range s.Probed() {
+		if s.Treatments[i].Control != study.AA {
+			n += len(kneeBaselines(s, i))
+		}
+	}
+	return n
+}
+
 // kneeBaselines are what the knee of treatment i is compared with.
 func kneeBaselines(s *study.Study, i int) []int {
 	base := s.KneeBaseline(i)

@@ -19,6 +19,8 @@ const (
 	// nearby is the factor between the two rates around the knee at which the
 	// search gives way to replicated probes.
 	nearby = 1.2
+	// lostAfter is how many replicated probes must say the same for that.
+	lostAfter = 4
 )
 
 // How far the replicated probes of a block reach to either side of the knee, as
@@ -82,14 +84,15 @@ type slot struct {
 
 // trail is what the probes of one treatment have said so far. It searches until
 // the knee lies between two rates that are near; from the next block on it
-// replicates: the probes of a block are spread evenly around the knee. If those
-// of the first such block all say the same, the knee is elsewhere, and the search
-// begins anew.
+// replicates: the probes of a block are spread evenly around the knee. If the
+// first of these all say the same, the knee is elsewhere, and the search begins
+// anew.
 type trail struct {
 	search     []Probe // of the search under way
 	replicates [][]stat.Probe
 	blocks     []int   // of replicates, among all so far
-	parted     bool    // a block of replicates had both results
+	parted     bool    // the replicates have both results
+	first      []Probe // of the blocks of replicates until they have
 	seen       int     // blocks
 	here       []Probe // of the block under way
 }
@@ -104,19 +107,18 @@ func (t *trail) block(ps []Probe) {
 	}
 	knee, _ := t.centre()
 	around := statProbes(slices.DeleteFunc(slices.Clone(ps), func(p Probe) bool { return len(ps) >= curveFrom && p.Rate < knee*curveEnd }))
-	met := 0
-	for _, p := range around {
-		if p.Pass {
-			met++
-		}
+	if !apart(around) {
+		return // one rate, or none: no knee lies between
 	}
-	same := met == 0 || met == len(around)
-	switch t.parted = t.parted || !same; {
-	case !apart(around): // one rate, or none: no knee lies between
-	case !t.parted:
-		t.search, t.replicates, t.blocks = ps, nil, nil
-	default:
-		t.replicates, t.blocks = append(t.replicates, around), append(t.blocks, t.seen-1)
+	t.replicates, t.blocks = append(t.replicates, around), append(t.blocks, t.seen-1)
+	if t.parted {
+		return
+	}
+	t.first = append(t.first, ps...)
+	all := slices.Concat(t.replicates...)
+	t.parted = slices.ContainsFunc(all, func(p stat.Probe) bool { return p.Pass != all[0].Pass })
+	if !t.parted && len(all) >= lostAfter {
+		*t = trail{search: t.first, seen: t.seen}
 	}
 }
 

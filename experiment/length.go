@@ -151,6 +151,8 @@ func Primaries(p *study.Plan) int {
 		return len(effectsOf(s)) * endpoints
 	case s.Design.Name == study.DesignPairs:
 		return endpoints
+	case s.Design.Name == study.Knee:
+		return knees(s)
 	}
 	n := 0
 	for i, t := range s.Treatments {
