@@ -2,6 +2,7 @@ package experiment_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -145,7 +146,13 @@ func TestOutlookForetellsTheInterval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if want := time.Second.Seconds() * float64(len(p.Blocks)) / p.Expected.Seconds(); math.Abs(o.Slower-want) > 1e-6 {
+		t.Errorf("blocks took %g of their time, want %g", o.Slower, want)
+	}
 	for k, x := range o.Prospects {
+		if x.Time.Round(time.Millisecond) != time.Duration(x.Needed)*time.Second { // a block took one
+			t.Errorf("%d blocks are said to take %v", x.Needed, x.Time)
+		}
 		half := an.Comparisons[k].Difference.Half()
 		if x.Endpoint == experiment.P50 && (half > *x.HalfWidth*1.001 || half < *x.HalfWidth*0.7) {
 			t.Errorf("%s: ± %.3f was foretold, ± %.3f came", x.Name, *x.HalfWidth, half)
@@ -199,6 +206,23 @@ func holdRefusals(t *testing.T, o *experiment.Outlook, want ...string) {
 	}
 }
 
+// A margin that the spread may still allow for, as far as a pilot can tell, is
+// not refused.
+func TestOutlookRefusesWhatIsCertain(t *testing.T) {
+	x := ahead(t, aheadStudy, study.Options{}, 30, 60, 2, 0).Prospects[0]
+	margin := *x.HalfWidth * (1 + x.SDLow/x.SD) / 2 // between the half-width by the least sd and that by the sd
+	text := aheadStudy + fmt.Sprintf("margin: {%s: %.0fns}\n", x.Endpoint, 1000*margin)
+	o := ahead(t, text, study.Options{}, 30, 60, 2, 0)
+	for _, why := range o.Refused {
+		if strings.Contains(why, "margin of "+x.Name) {
+			t.Errorf("refused: %s", why)
+		}
+	}
+	if y := o.Prospects[0]; !y.Stated || y.Margin >= *y.HalfWidth {
+		t.Errorf("%+v", y)
+	}
+}
+
 // busier is the outlook of blocks that took twice the CPU time.
 func busier(t *testing.T, text string) *experiment.Outlook {
 	t.Helper()
@@ -229,7 +253,7 @@ func busier(t *testing.T, text string) *experiment.Outlook {
 // longer where requests are what varies, shorter where starts are.
 func TestOutlookNamesTheLength(t *testing.T) {
 	noisy := ahead(t, aheadStudy, study.Options{Time: 4 * time.Minute}, 0.1, 400, 2, 0)
-	if l := noisy.Length; l == nil || l.Best <= l.Now || l.Narrower < 0.1 || l.Within < 10*l.Between {
+	if l := noisy.Length; l == nil || l.Best <= l.Now || l.Narrower < 0.1 || l.Within < 10*l.Between || math.Abs(l.Within/502-1) > 0.4 { // 2·(1.2533·400)²/1000
 		t.Errorf("requests vary: %+v", noisy.Length)
 	}
 	settled := ahead(t, strings.Replace(aheadStudy, "latency: 2s", "latency: 20s", 1), study.Options{Time: 15 * time.Minute}, 30, 5, 2, 0)

@@ -3,7 +3,6 @@ package study
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // cell is a combination of levels as a design names it: by index, one for each
@@ -82,7 +81,7 @@ func (s *Study) expandCells() error {
 	if err != nil {
 		return err
 	}
-	m := &cellMaker{Study: s, of: s.copied(), ready: map[string]int{}}
+	m := &cellMaker{Study: s, of: s.copied()}
 	for i := range s.Treatments {
 		s.Treatments[i].written = i + 1
 	}
@@ -121,8 +120,7 @@ func (s *Study) checkRates() error {
 // cellMaker makes treatments of cells.
 type cellMaker struct {
 	*Study
-	of    int            // the treatment that is copied
-	ready map[string]int // how many cells are the same
+	of int // the treatment that is copied
 }
 
 // setting is a level of a cell with what is known of it.
@@ -162,17 +160,33 @@ func (m *cellMaker) treatment(c cell) (Treatment, error) {
 		switch {
 		case one.Factor == factorDataPlane && m.proxied(t):
 			t.DataPlane = one.Level
-		case !structural(one.Factor) && (!one.kind.proxy || m.proxied(t)):
+		case one.kind.name == paramsPrefix && !m.weighs(t) && !one.first:
+			return t, m.clash(one, "a cell without the study's function", "it is a parameter of that; leave level "+levelNone+" out, or use design "+Sweep)
+		case !structural(one.Factor) && m.means(one, t):
 			t.Set = append(t.Set, one.Setting)
 		}
 		if one.kind.proxy && one.Level != one.kind.idle && !one.first && !m.proxied(t) {
 			return t, m.clash(one, m.without(settings), "it is of a proxy; "+m.remedy(one))
 		}
 	}
-	if err := m.alone(t); err != nil {
-		return t, err
-	}
 	return t, nil
+}
+
+// means reports whether a level does something to a copy: without a proxy, or
+// the function, those of theirs do not.
+func (m *cellMaker) means(one setting, t Treatment) bool {
+	switch {
+	case one.kind.proxy:
+		return m.proxied(t)
+	case one.kind.name == paramsPrefix:
+		return m.weighs(t)
+	}
+	return true
+}
+
+// weighs reports whether a copy will carry the study's function.
+func (m *cellMaker) weighs(t Treatment) bool {
+	return t.Form != "" && t.Control == "" || m.carries(m.Index(t.Baseline))
 }
 
 // remedy of a cell that is impossible beside others which are not.
@@ -335,22 +349,4 @@ func (m *cellMaker) onMesh(base int) string {
 // carries reports whether the study's function is on the ladder of treatment i.
 func (s *Study) carries(i int) bool {
 	return slices.ContainsFunc(s.Ladder(i), func(j int) bool { return s.Treatments[j].Form != "" && s.Treatments[j].Control == "" })
-}
-
-// alone refuses two cells that are the same: factors of which one means nothing
-// beside the other cannot be told apart.
-func (m *cellMaker) alone(t Treatment) error {
-	var key strings.Builder
-	fmt.Fprint(&key, t.Baseline, t.Control, t.Form, t.Site, t.DataPlane)
-	for _, one := range t.Set {
-		r, err := m.read(one.Factor, one.Level)
-		if err != nil {
-			return err
-		}
-		fmt.Fprint(&key, " ", one.Factor, "=", r.same)
-	}
-	if m.ready[key.String()]++; m.ready[key.String()] > 1 {
-		return m.Errorf("$.factors", "two combinations of the factors' levels are the same treatment, such as %q: one of the factors means nothing beside another; leave it out", t.Name)
-	}
-	return nil
 }

@@ -111,6 +111,12 @@ func TestCellsOfDesigns(t *testing.T) {
 			"mesh-c4 on library-on-mesh connections=4",
 			"nomesh-c2-aa on nomesh-c2 aa",
 		}},
+		{"a parameter where the function is", proxied + "factors: {form: [native, wasm], params.users: [1000, 2000]}\ndesign: {name: sweep}\n", []string{
+			"centre on router native server params.users=1000",
+			"form-wasm on router wasm server params.users=1000 against centre",
+			"params-users-2000 on router native server params.users=2000 against centre",
+			"centre-aa on centre aa",
+		}},
 		{"names too long for words", proxied + "factors: {workload.aaaaaaaaaaaaaaaaaa: [1, 2], workload.bbbbbbbbbbbbbbbbbb: [1, 2]}\ndesign: {name: factorial}\n", []string{
 			"1-1 on router workload.aaaaaaaaaaaaaaaaaa=1 workload.bbbbbbbbbbbbbbbbbb=1",
 			"1-2 on router workload.aaaaaaaaaaaaaaaaaa=1 workload.bbbbbbbbbbbbbbbbbb=2",
@@ -118,8 +124,8 @@ func TestCellsOfDesigns(t *testing.T) {
 			"2-2 on router workload.aaaaaaaaaaaaaaaaaa=2 workload.bbbbbbbbbbbbbbbbbb=2",
 			"1-1-aa on 1-1 aa",
 		}},
-		{"levels that are one word in a name", proxied + "factors: {params.a: [/x, .x]}\ndesign: {name: factorial}\n", []string{
-			"cell-01 on router params.a=/x", "cell-02 on router params.a=.x", "cell-01-aa on cell-01 aa",
+		{"levels that are one word in a name", proxied + "factors: {workload.a: [/x, .x]}\ndesign: {name: factorial}\n", []string{
+			"cell-01 on router workload.a=/x", "cell-02 on router workload.a=.x", "cell-01-aa on cell-01 aa",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

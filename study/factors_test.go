@@ -96,6 +96,7 @@ func TestFactorsRefused(t *testing.T) {
 		{"a form of no function", strings.Replace(proxied, "function: {name: ratelimit}\n", "", 1) + "factors: {form: [none, native]}\n" + over, "form native contradicts a study without a function: write function: {name: …}"},
 		{"a function of no form", proxied + "factors: {function: [noop, ratelimit]}\n" + over, `contradicts treatment "router", which has no form: say in which form`},
 		{"forms of nothing", proxied + "factors: {function: [none, ratelimit], form: [native, wasm]}\n" + over, "form wasm contradicts function none: nothing has no form"},
+		{"a parameter of nothing", proxied + "factors: {form: [none, native], params.users: [1000, 2000]}\n" + over, "params.users 2000 contradicts a cell without the study's function: it is a parameter of that; leave level none out, or use design sweep"},
 		{"the function twice", proxied + "  - {name: native, form: native, baseline: router}\n  - {name: bigger, workload: {response: 2KiB}, baseline: native}\nfactors: {form: [none, wasm]}\n" + over, `form wasm contradicts treatment "bigger", which carries the function already`},
 
 		{"no factors", proxied + over, "design factorial needs factors"},

@@ -167,10 +167,15 @@ func TestAliases(t *testing.T) {
 			}
 		}
 		for b := a + 1; b < 6; b++ {
+			fewest := 0
 			for _, alias := range s.Aliases([]int{a, b}) {
 				if len(alias) == 2 {
 					pairs++
 				}
+				if len(alias) < fewest {
+					t.Errorf("aliases of %d and %d are not in the order of their factors: %v", a, b, s.Aliases([]int{a, b}))
+				}
+				fewest = len(alias)
 			}
 		}
 	}
