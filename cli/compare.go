@@ -87,7 +87,7 @@ func readResult(ctx context.Context, st store.Store, name string, asked study.Ma
 		return nil, err
 	}
 	r, err := comparison.Read(rec.Experiment, rec.State, rec.Blocks, asked)
-	if errors.Is(err, comparison.ErrEmpty) {
+	if errors.Is(err, comparison.ErrEmpty) || errors.Is(err, comparison.ErrIncomparable) {
 		return nil, input(err)
 	}
 	return r, err

@@ -54,9 +54,9 @@ func withResult(c *cobra.Command, s State, data string, out *outputs, name strin
 		return err
 	}
 	defer st.Close()
-	id, err := st.Resolve(c.Context(), name)
+	id, err := resolve(c.Context(), st, name)
 	if err != nil {
-		return input(err)
+		return err
 	}
 	rec, err := st.Load(c.Context(), id)
 	if err != nil {

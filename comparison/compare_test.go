@@ -280,6 +280,14 @@ func TestShortAndOddResults(t *testing.T) {
 		}
 	}
 
+	knee, err := study.ReadFile("../examples/knee.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := comparison.Read(experimentOf("knee", plan(t, knee, 0), 1), experiment.Done, blocks[:2], study.Margins{}); !errors.Is(err, comparison.ErrIncomparable) {
+		t.Errorf("a result of capacities: %v", err)
+	}
+
 	nan := slices.Clone(blocks)
 	nan[4].Phases = slices.Clone(nan[4].Phases)
 	nan[4].Phases[0].Wall = 0 // idle use of 0 s: 0 ÷ 0

@@ -18,11 +18,8 @@ import (
 	"github.com/taremesh/tare/study"
 )
 
-// judged is an analysis made by hand: every verdict, with or without its A/A
-// gate.
-func judged(t *testing.T, verdict stat.Verdict, d stat.Direction, inside bool) *comparison.Result {
-	t.Helper()
-	r := ran(t, "now", planOf(t, "same.yaml", 12), 0, quiet(), study.Margins{})
+// judged gives a result's comparisons a verdict, and its A/A gates an end.
+func judged(r *comparison.Result, verdict stat.Verdict, d stat.Direction, inside bool) *comparison.Result {
 	for i := range r.Analysis.Comparisons {
 		r.Analysis.Comparisons[i].Verdict, r.Analysis.Comparisons[i].Direction = verdict, d
 	}
@@ -38,6 +35,7 @@ func judged(t *testing.T, verdict stat.Verdict, d stat.Direction, inside bool) *
 // The gate fails on material, worse and on nothing else; where the A/A gate
 // failed, nothing passes as lying within the margin.
 func TestGateOutcomes(t *testing.T) {
+	r := ran(t, "now", planOf(t, "same.yaml", 12), 0, quiet(), study.Margins{})
 	for _, c := range []struct {
 		verdict       stat.Verdict
 		direction     stat.Direction
@@ -53,7 +51,7 @@ func TestGateOutcomes(t *testing.T) {
 		{stat.Undecided, stat.Better, comparison.Unsure, comparison.Unsure},
 	} {
 		for inside, want := range map[bool]comparison.Outcome{true: c.sound, false: c.failed} {
-			g, err := comparison.InRun(judged(t, c.verdict, c.direction, inside), comparison.Selection{})
+			g, err := comparison.InRun(judged(r, c.verdict, c.direction, inside), comparison.Selection{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,6 +64,7 @@ func TestGateOutcomes(t *testing.T) {
 
 // One case that fails outweighs one that is undecided, and that one those that pass.
 func TestGateSum(t *testing.T) {
+	r := ran(t, "now", planOf(t, "same.yaml", 12), 0, quiet(), study.Margins{})
 	for _, c := range []struct {
 		verdicts []stat.Verdict // p50, cpu; all worse
 		want     comparison.Outcome
@@ -76,7 +75,7 @@ func TestGateSum(t *testing.T) {
 		{[]stat.Verdict{stat.Immaterial, stat.Undecided}, comparison.Unsure},
 		{[]stat.Verdict{stat.Immaterial, stat.NoDifference}, comparison.Pass},
 	} {
-		r := judged(t, stat.Immaterial, stat.Worse, true)
+		judged(r, stat.Immaterial, stat.Worse, true)
 		for k, v := range c.verdicts {
 			r.Analysis.Comparisons[k].Verdict = v
 		}

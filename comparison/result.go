@@ -33,12 +33,15 @@ func Read(e experiment.Experiment, state experiment.State, blocks []experiment.B
 		*r.asked = e.Plan.Study.Margin // to say what they were
 		r.Plan.Study.Margin = replaced(e.Plan.Study.Margin, asked)
 	}
-	an, err := experiment.Analyse(&r.Plan, blocks)
+	an, err := experiment.AnalyseVerdicts(&r.Plan, blocks)
 	switch {
 	case errors.Is(err, experiment.ErrNoBlocks):
 		return nil, fmt.Errorf("read result %s: %w", e.ID, ErrEmpty)
 	case err != nil:
 		return nil, fmt.Errorf("read result %s: %w", e.ID, err)
+	}
+	if len(an.Treatments) == 0 {
+		return nil, fmt.Errorf("read result %s: %w: design %s gives capacities and no treatments to compare by their latency", e.ID, ErrIncomparable, e.Plan.Study.Design.Name)
 	}
 	r.Analysis = an
 	return r, r.finite()

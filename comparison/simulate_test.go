@@ -2,6 +2,7 @@ package comparison_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/taremesh/tare/comparison"
 	"github.com/taremesh/tare/experiment"
@@ -32,6 +33,28 @@ func simulated(t *testing.T, name string, runs int, m machine) map[comparison.Ou
 	return n
 }
 
+// The examples keep to what they promise: at least 30 blocks in at most five
+// minutes, an A/A copy, and a fixed length.
+func TestGateExamples(t *testing.T) {
+	for name, margin := range map[string]study.Margins{
+		"cpu.yaml":  {CPU: study.Margin{Relative: 0.01}},
+		"same.yaml": {CPU: study.Margin{Relative: 0.01}},
+		"p50.yaml":  {P50: study.Margin{Least: 5 * time.Microsecond}},
+	} {
+		p := planOf(t, name, 0)
+		s := p.Study
+		if len(p.Blocks) < 30 || p.Expected > 5*time.Minute || p.Rule.Stop != study.StopFixed || p.Screening {
+			t.Errorf("%s: %d blocks in %v, stops by %s", name, len(p.Blocks), p.Expected, p.Rule.Stop)
+		}
+		if s.Treatments[1].Control != study.AA || len(s.Treatments) != 3 {
+			t.Errorf("%s: treatments %+v", name, s.Treatments)
+		}
+		if m := s.Margin; !margin.CPU.IsZero() && m.CPU != margin.CPU || !margin.P50.IsZero() && m.P50 != margin.P50 {
+			t.Errorf("%s: margins %+v", name, m)
+		}
+	}
+}
+
 // The bar of the gate: at most 1 % of runs without a regression fail, on a
 // machine whose starts differ and whose host drifts.
 func TestFalseAlarms(t *testing.T) {
@@ -42,7 +65,7 @@ func TestFalseAlarms(t *testing.T) {
 	}
 	noisy := quiet()
 	noisy.spread, noisy.drift = 0.05, 0.05
-	few := simulatedRuns / 10
+	few := max(2, simulatedRuns/10)
 	n = simulated(t, "same.yaml", few, noisy)
 	if n[comparison.Fail] > few/100 || n[comparison.Unsure] < few/2 {
 		t.Errorf("on a noisy machine %d of %d runs failed and %d were undecided", n[comparison.Fail], few, n[comparison.Unsure])
@@ -53,7 +76,7 @@ func TestFalseAlarms(t *testing.T) {
 // seldom as its interval may be wrong.
 func TestFalseAlarmsAtTheMargin(t *testing.T) {
 	t.Parallel()
-	runs := simulatedRuns / 10
+	runs := max(2, simulatedRuns/10)
 	m := quiet()
 	m.effect = map[string]effects{"after": {cpu: 0.01 * m.cpu}}
 	n := simulated(t, "same.yaml", runs, m)
@@ -69,7 +92,7 @@ func TestFalseAlarmsAtTheMargin(t *testing.T) {
 // What the examples plant is found.
 func TestPlantedRegressionsFail(t *testing.T) {
 	t.Parallel()
-	runs := simulatedRuns / 25
+	runs := max(2, simulatedRuns/25)
 	for _, c := range []struct {
 		study   string
 		machine machine
@@ -94,7 +117,7 @@ func TestPlantedRegressionsFail(t *testing.T) {
 func TestFalseAlarmsAcrossRuns(t *testing.T) {
 	t.Parallel()
 	p := planOf(t, "same.yaml", 30)
-	runs := simulatedRuns / 20
+	runs := max(2, simulatedRuns/20)
 	own, apart := 0, 0
 	for seed := range uint64(runs) {
 		slower := quiet()

@@ -20,3 +20,10 @@ func (e Endpoint) Direction(d stat.Direction) stat.Direction { return e.directio
 func (an *Analysis) Noisy(p *study.Plan, i int, e Endpoint) bool {
 	return an.noisy(&sheet{plan: p}, Comparison{Treatment: i, Endpoint: e})
 }
+
+// AnalyseVerdicts is Analyse without what only a report shows: it has the
+// treatments, the comparisons, the gates and the interference controls. Its
+// errors are those of Analyse.
+func AnalyseVerdicts(p *study.Plan, blocks []Block) (*Analysis, error) {
+	return analyse(p, blocks, cache{})
+}

@@ -23,7 +23,7 @@ import (
 func TestHostileNumbers(t *testing.T) {
 	e := storetest.Experiment(t, "hostile", time.Date(2030, 1, 2, 3, 4, 5, 6, time.UTC))
 	h := headOf(t, e)
-	first, second := encode(t, storetest.Block(0, 1, 700)), encode(t, storetest.Block(1, 1, 700))
+	first, second := encode(t, storetest.Block(0, 1, 630)), encode(t, storetest.Block(1, 1, 630))
 	number := regexp.MustCompile(`[:\[,]-?[0-9][0-9.e+]*`)
 	analysed := func(h store.Head, rows ...store.Row) {
 		var out bytes.Buffer
@@ -52,9 +52,9 @@ func TestHostileNumbers(t *testing.T) {
 		return slices.Concat(text[:at[0]+1], []byte(value), text[at[1]:])
 	}
 	tried := 0
-	for _, value := range []string{"-1", "0", "7", "9223372036854775807"} {
+	for _, value := range []string{"-1", "7", "9223372036854775807"} {
 		for k, at := range number.FindAllIndex(h.Record, -1) {
-			if k > 150 && k%41 != 0 { // the rest are seeds and orders of the plan's blocks
+			if k > 60 && k%97 != 0 { // the rest are seeds and orders of the plan's blocks
 				continue
 			}
 			changed := h
@@ -70,7 +70,7 @@ func TestHostileNumbers(t *testing.T) {
 			tried++
 		}
 	}
-	if tried < 500 {
+	if t.Logf("%d numbers", tried); tried < 300 {
 		t.Errorf("only %d numbers were tried", tried)
 	}
 }

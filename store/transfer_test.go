@@ -307,7 +307,7 @@ func TestExportRefuses(t *testing.T) {
 			t.Errorf("%s: got error %v", name, err)
 		}
 	}
-	for n := range len(good) {
+	for n := 0; n < len(good); n += 1 + len(good)/400 {
 		if _, _, err := readAll(good[:n]); !errors.Is(err, damaged) {
 			t.Fatalf("the first %d bytes of %d: got error %v", n, len(good), err)
 		}
