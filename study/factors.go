@@ -171,8 +171,12 @@ func (s *Study) checkSet(i int, t Treatment) error {
 // RateOf is how many requests/s treatment i gets where all share the load.
 func (s *Study) RateOf(i int) Rate {
 	level, set := s.SettingsOf(i).Level(factorRate)
-	if x, _, ok := s.Number(factorRate, level); set && ok {
-		return Rate(x)
+	if !set {
+		return s.Load.Rate
 	}
-	return s.Load.Rate
+	x, _, ok := s.Number(factorRate, level)
+	if !ok {
+		return s.Load.Rate
+	}
+	return Rate(x)
 }

@@ -42,13 +42,13 @@ func generators(k, p int) (best []word, resolution int) {
 		}
 	}
 	slices.SortStableFunc(columns, func(a, b word) int { return bits.OnesCount32(uint32(a)) - bits.OnesCount32(uint32(b)) })
-	var least []int
+	var least lengths
 	chosen := make([]word, 0, p)
 	var search func(from int)
 	search = func(from int) {
 		if len(chosen) == p {
-			if lengths := wordLengths(k, chosen); least == nil || slices.Compare(lengths, least) < 0 {
-				least, best = lengths, slices.Clone(chosen)
+			if counts := wordLengths(k, chosen); best == nil || slices.Compare(counts[:], least[:]) < 0 {
+				least, best = counts, slices.Clone(chosen)
 			}
 			return
 		}
@@ -62,20 +62,20 @@ func generators(k, p int) (best []word, resolution int) {
 	if best == nil {
 		return nil, 0
 	}
-	return best, slices.IndexFunc(least, func(n int) bool { return n > 0 })
+	return best, slices.IndexFunc(least[:], func(n int) bool { return n > 0 })
 }
 
-// wordLengths counts the defining words of each length.
-func wordLengths(k int, gens []word) []int {
+// lengths is how many defining words there are of each length.
+type lengths [mostFraction + 1]int
+
+// wordLengths counts the defining words. It goes through the products by a Gray
+// code: one generator more or less each time.
+func wordLengths(k int, gens []word) (counts lengths) {
 	base := k - len(gens)
-	counts := make([]int, k+1)
-	words := make([]word, 1, 1<<len(gens))
-	for j, g := range gens {
-		for _, w := range words[:1<<j] {
-			words = append(words, w^g^1<<(base+j))
-		}
-	}
-	for _, w := range words[1:] {
+	var w word
+	for i := 1; i < 1<<len(gens); i++ {
+		j := bits.TrailingZeros(uint(i))
+		w ^= gens[j] ^ 1<<(base+j)
 		counts[bits.OnesCount32(uint32(w))]++
 	}
 	return counts

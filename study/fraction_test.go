@@ -42,11 +42,11 @@ func TestPublishedFractions(t *testing.T) {
 			if resolution != c.resolution {
 				t.Errorf("resolution %d, want %d", resolution, c.resolution)
 			}
-			want := make([]int, c.k+1)
+			var want lengths
 			for length, n := range c.words {
 				want[length] = n
 			}
-			if got := wordLengths(c.k, gens); !slices.Equal(got, want) {
+			if got := wordLengths(c.k, gens); got != want {
 				t.Errorf("words by length %v, want %v", got, want)
 			}
 		})
