@@ -62,6 +62,12 @@ func TestEnvironmentOfShapes(t *testing.T) {
 			"sys/fs/cgroup/cpuset/box/cpuset.effective_cpus": "1\n",
 			"sys/fs/cgroup/systemd/x/memory.max":             "1\n",
 		}, Environment{MemoryLimit: 1 << 30, CPUSet: "1", Cgroup: "v1"}},
+		"cgroup v1 without limits": {map[string]string{
+			"proc/self/cgroup":                           "4:memory:/\n3:cpu:/\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+			"sys/fs/cgroup/cpu/cpu.cfs_quota_us":         "-1\n",
+			"sys/fs/cgroup/cpu/cpu.cfs_period_us":        "100000\n",
+		}, Environment{Cgroup: "v1"}},
 		"hybrid, a path that leads out": {map[string]string{
 			"proc/self/cgroup":                           "4:memory:/../../else\n0::/\n",
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": "2048\n",
