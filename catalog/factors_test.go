@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,7 +37,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asTare) != "" && !slices.ContainsFunc(os.Args, func(a string) bool { return strings.HasPrefix(a, "-test.") }) {
 		os.Exit(cli.Main(cli.State{Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 	}
-	if err := os.Setenv(asTare, "1"); err != nil {
+	// Under the race detector a process sleeps a second before it ends.
+	if err := errors.Join(os.Setenv(asTare, "1"), os.Setenv("GORACE", "atexit_sleep_ms=0")); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

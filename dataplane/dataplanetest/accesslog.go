@@ -83,7 +83,12 @@ func (s suite) logs(t *testing.T) {
 		want[k] += up
 	}
 	ask("GET", "unknown.test", "/", "", 0, "404 0 0")
-	want[len(want)-1] += ` "-"`
+	p.Clusters[0].Endpoints = nil
+	s.mustConfigure(t, i, p)
+	ask("GET", "known.test", "/nobody", "", 0, "503 0 19") // no healthy upstream
+	for k := len(want) - 2; k < len(want); k++ {
+		want[k] += ` "-"`
+	}
 	if err := i.Stop(); err != nil { // it writes what it has
 		t.Fatal(err)
 	}

@@ -131,6 +131,10 @@ func (l *Launcher) Start(c Command) (*Process, error) {
 	}
 	child.Close()
 	if err != nil {
+		if p.cmd.Process != nil { // it runs, but not as it was to
+			_ = p.cmd.Process.Kill()
+			_ = p.cmd.Wait()
+		}
 		out.Close()
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
