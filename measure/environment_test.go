@@ -41,7 +41,7 @@ func TestEnvironmentOfShapes(t *testing.T) {
 			"sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
 			"sys/kernel/mm/transparent_hugepage/enabled":                      "always [madvise] never\n",
 			"proc/self/cgroup":                                                "0::/a/b\n",
-			"sys/fs/cgroup/a/b/memory.max":                                    "max\n",
+			"sys/fs/cgroup/a/b/memory.max":                                    "8192\n",
 			"sys/fs/cgroup/a/memory.max":                                      "4096\n",
 			"sys/fs/cgroup/a/b/cpu.max":                                       "max 100000\n",
 			"sys/fs/cgroup/a/b/cpuset.cpus.effective":                         "0-1\n",

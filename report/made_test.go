@@ -10,8 +10,8 @@ import (
 	"github.com/taremesh/tare/report"
 )
 
-// counted is a report whose processes retired 1,000 instructions per request
-// in the proxy and 500 in the service, beside 1e6 when idle.
+// counted is a report whose processes retired 500 instructions per request in
+// each of two sidecars and 500 in the service, beside 1e6 a second when idle.
 func counted(t *testing.T, how experiment.Counting) *report.Report {
 	t.Helper()
 	e, bs := made(t, 12, func(_ int, b *experiment.Block) {
@@ -21,9 +21,16 @@ func counted(t *testing.T, how experiment.Counting) *report.Report {
 			for _, s := range b.Samples[i] {
 				requests[s.Target]++
 			}
+			for k := range ph.Parts { // a second sidecar of each
+				if p := ph.Parts[k]; p.Role == "proxy" {
+					p.CPU = 0
+					ph.Parts = append(ph.Parts, p)
+				}
+			}
+			b.Phases[i].Parts = ph.Parts
 			for k := range ph.Parts {
 				p := &ph.Parts[k]
-				per := map[string]int{"proxy": 1000, "service": 500}[p.Role]
+				per := map[string]int{"proxy": 500, "service": 500}[p.Role]
 				n := uint64(requests[uint16(p.Treatment)]*per) + uint64(1e6*ph.Wall.Seconds())
 				if how.Not == "" {
 					p.Instructions = &n

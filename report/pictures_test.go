@@ -153,6 +153,10 @@ func TestHistoryPage(t *testing.T) {
 	if strings.Count(text, `class="change"`) != 2 { // wide and narrow
 		t.Errorf("%d lines of changes, want 2", strings.Count(text, `class="change"`))
 	}
+	_, outline, _ := strings.Cut(text, `<path class="outline" d="`)
+	if outline, _, _ = strings.Cut(outline, `"`); strings.Count(outline, "M") != 2 || strings.Count(outline, "L") != 28 {
+		t.Errorf("30 results with a break between are joined as %s", outline)
+	}
 	if strings.Count(text, `class="broken"`) != 2 {
 		t.Errorf("%d lines of breaks, want 2", strings.Count(text, `class="broken"`))
 	}
