@@ -86,3 +86,32 @@ func TestReportOfFewBlocks(t *testing.T) {
 		}
 	}
 }
+
+// With more than two levels each has its effect, and its name says which.
+func TestReportOfThreeLevels(t *testing.T) {
+	three := strings.Replace(factorialText, "connections: [4, 16], response: [1KiB, 65KiB], access-log: [off, on]", "connections: [4, 16, 64], access-log: [off, on]", 1)
+	r := ofText(t, three, map[string]float64{"c64-nolog": 30, "c64-log": 30})
+	text, _ := both(t, r)
+	for _, want := range []string{"connections 4→16 ", "connections 4→64 ", "connections 4→64×access-log", "connections from 4 to 64 adds, averaged over the other factors: +30", "CURVED, one slope does not say it all"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the text lacks %q:\n%s", want, text)
+		}
+	}
+	if r.Shapley != nil {
+		t.Error("Shapley shares of three levels")
+	}
+}
+
+// Effects are given with the void blocks too.
+func TestEffectsWithVoids(t *testing.T) {
+	e, bs := computed(t, factorialText, cellAdds)
+	bs[2].Void = "steal 12.0 %, the limit is 10.0 %"
+	r, err := report.New(e, "done", bs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := both(t, r)
+	if len(r.VoidEffects) != len(r.Effects) || !strings.Contains(text, "with the void blocks: the effect of connections by p50: +32") {
+		t.Errorf("%d of %d effects\n%s", len(r.VoidEffects), len(r.Effects), text)
+	}
+}

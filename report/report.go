@@ -50,6 +50,7 @@ type Report struct {
 	Voids        int                 `json:"voids"`
 	VoidReasons  []string            `json:"void_reasons,omitempty"`
 	WithVoids    []Comparison        `json:"comparisons_with_voids,omitempty"`
+	VoidEffects  []Effect            `json:"effects_with_voids,omitempty"`
 	Screening    bool                `json:"screening"`
 	Level        float64             `json:"level"`
 	Method       string              `json:"method,omitempty"` // of the simultaneous intervals
@@ -281,6 +282,9 @@ func (r *Report) addVoids(p *study.Plan, blocks []experiment.Block) error {
 	}
 	for _, c := range an.Comparisons {
 		r.WithVoids = append(r.WithVoids, comparison(&p.Study, an, c))
+	}
+	for _, x := range an.Effects {
+		r.VoidEffects = append(r.VoidEffects, effect(&p.Study, x))
 	}
 	return nil
 }

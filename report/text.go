@@ -229,6 +229,11 @@ func (t *printer) apparatus(r *Report) {
 			t.line("with the void blocks: %s against %s by %s: %s µs (%s to %s)", c.Treatment, c.Baseline, c.Endpoint, signed(c.Estimate), signed(c.Low), signed(c.High))
 		}
 	}
+	for _, x := range r.VoidEffects {
+		if x.Primary {
+			t.line("with the void blocks: the effect of %s by %s: %s µs (%s to %s)", x.Name, x.Endpoint, signed(x.Estimate), signed(x.Low), signed(x.High))
+		}
+	}
 }
 
 func (t *printer) list(title string, lines []string) {
