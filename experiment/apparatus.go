@@ -104,7 +104,7 @@ func (a *Apparatus) findPlanes(c Catalog) error {
 	for _, name := range names {
 		plane, err := dataplane.Get(c.DataPlanes, name)
 		if err != nil {
-			return s.Errorf(cmp.Or(of[name], "$.dataplane"), "%w", err)
+			return s.Errorf(cmp.Or(of[name], s.PlanesAt()), "%w", err)
 		}
 		a.planes = append(a.planes, plane)
 	}

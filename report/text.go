@@ -65,9 +65,17 @@ func (t *printer) head(r *Report) {
 		if r.Design == study.Windows {
 			how = "one treatment at a time, in random order"
 		}
-		t.line("%d blocks, %d void · %d treatments, %g requests/s each, %s%s", r.Blocks, r.Voids, len(r.Treatments), r.Rate, how, stamp)
+		t.line("%d blocks, %d void · %d treatments, %s, %s%s", r.Blocks, r.Voids, len(r.Treatments), r.rates(), how, stamp)
 	}
 	t.line("")
+}
+
+// rates says how much each treatment was asked.
+func (r *Report) rates() string {
+	if slices.ContainsFunc(r.Treatments, func(t Treatment) bool { return t.Set["rate"] != "" }) {
+		return "each at its own rate"
+	}
+	return fmt.Sprintf("%g requests/s each", r.Rate)
 }
 
 func (t *printer) verdicts(r *Report) {

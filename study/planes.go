@@ -88,6 +88,14 @@ func (p Planes) check() error {
 	return nil
 }
 
+// PlanesAt is the YAML path of what names the data planes: a factor or a field.
+func (s *Study) PlanesAt() string {
+	if s.factor(factorDataPlane) >= 0 {
+		return factorPath(factorDataPlane)
+	}
+	return "$.dataplane"
+}
+
 // PlaneOf returns the data plane of treatment i; empty: it has no proxy.
 func (s *Study) PlaneOf(i int) string {
 	if !s.OnMesh(i) {
