@@ -20,6 +20,7 @@ func TestChecksFindWhatIsPlanted(t *testing.T) {
 		{"order", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 2*float64(place) }, "the order of starting mattered"},
 		{"drift of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 3*float64(b) }, "the machine drifted: p50"},
 		{"jump of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 30*float64(b/6) }, "the machine drifted: p50"},
+		{"hump of all", func(l []int, i, b, place int) float64 { return crossing(l, i, b, place) + 60*float64((b+3)/6%2) }, "the machine drifted: p50 of all treatments went from"},
 		{"drift of an effect", func(l []int, i, b, place int) float64 {
 			return crossing(l, i, b, place) + 1.5*float64(b*l[0])
 		}, "the effect of connections at p50 is not one figure"},
