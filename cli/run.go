@@ -34,15 +34,7 @@ func (f *planFlags) add(c *cobra.Command) {
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default derived from the study)")
 }
 
-// plan reads and plans a study file.
-func (f *planFlags) plan(file string) (*study.Plan, error) {
-	s, err := study.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return f.planOf(s)
-}
-
+// planOf plans a study as the flags change it.
 func (f *planFlags) planOf(s *study.Study) (*study.Plan, error) {
 	if f.quick && f.time != 0 {
 		return nil, errors.New("--quick and --time both say how long: give one of them")

@@ -1,7 +1,6 @@
 package study
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -129,12 +128,4 @@ func (p *Plan) planDesign() error {
 		return p.Study.Errorf("$.design.name", "design %s is not planned yet", d.name)
 	}
 	return d.blocks(p)
-}
-
-// text of a list in an error.
-func listed(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	return fmt.Sprint(strings.Join(words, ", "))
 }
