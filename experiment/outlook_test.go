@@ -309,3 +309,30 @@ design: {name: factorial, time: 3m, warmup: 10, idle: 50ms, latency: 2s, control
 		t.Error("no length")
 	}
 }
+
+// In design pairs every cell has its own blocks, and its own share of the level.
+func TestOutlookOfPairs(t *testing.T) {
+	p := planOf(t, pairsStudy)
+	o, err := experiment.NewOutlook(p, "itself", p, simulated(t, p, pairsMachine()), 2, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	an, err := experiment.Analyse(p, simulated(t, p, pairsMachine()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(o.Prospects) != 10 || experiment.Primaries(p) != 2 { // p50 and CPU at two rates, requests/s in a closed loop, on two planes
+		t.Errorf("%d prospects, %d announced in a cell", len(o.Prospects), experiment.Primaries(p))
+	}
+	k := 0
+	for _, c := range an.Comparisons {
+		if !c.Primary {
+			continue
+		}
+		x := o.Prospects[k]
+		k++
+		if x.Blocks != len(c.PerBlock) || math.Abs(*x.HalfWidth/c.Difference.Half()-1) > 0.3 {
+			t.Errorf("%s by %s: ± %.3f after %d blocks was foretold, ± %.3f after %d came", x.Name, x.Endpoint, *x.HalfWidth, x.Blocks, c.Difference.Half(), len(c.PerBlock))
+		}
+	}
+}
