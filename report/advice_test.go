@@ -14,9 +14,8 @@ import (
 )
 
 // trialOf is the advice on a report with a trial whose mean changed so.
-func trialOf(t *testing.T, mean *report.Comparison) *report.Advice {
+func trialOf(t *testing.T, r *report.Report, mean *report.Comparison) *report.Advice {
 	t.Helper()
-	r := whole(t, 12)
 	a, err := r.Advice()
 	if err != nil {
 		t.Fatal(err)
@@ -25,14 +24,14 @@ func trialOf(t *testing.T, mean *report.Comparison) *report.Advice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gave := whole(t, 12)
+	gave := *r
 	gave.ID, gave.Comparisons = "20260102-000000-abcdef", nil
 	if mean != nil {
 		p50 := *mean
 		p50.Endpoint, p50.Primary = "p50", true
 		gave.Comparisons = []report.Comparison{p50, *mean}
 	}
-	a.AddTrial(&experiment.Trial{Own: 8, Suggested: on.PerCore, Tried: 1000, Bounded: "1047 were suggested, and a treatment has at most 1000"}, gave, on.Treatment, "centre", "c1000")
+	a.AddTrial(&experiment.Trial{Own: 8, Suggested: on.PerCore, Tried: 1000, Bounded: "1047 were suggested, and a treatment has at most 1000"}, &gave, on.Treatment, "centre", "c1000")
 	return a
 }
 
@@ -45,7 +44,7 @@ func change(verdict, direction string, estimate float64) *report.Comparison {
 }
 
 func TestAdviceGolden(t *testing.T) {
-	a := trialOf(t, change("material", "worse", 12.3))
+	a := trialOf(t, whole(t, 12), change("material", "worse", 12.3))
 	var text, js bytes.Buffer
 	if err := a.Text(&text); err != nil {
 		t.Fatal(err)
@@ -66,6 +65,7 @@ func TestAdviceGolden(t *testing.T) {
 
 // The change of the mean is said with its interval, also when it is worse.
 func TestAdviceSaysWhatCameOfIt(t *testing.T) {
+	r := whole(t, 12)
 	for _, c := range []struct {
 		mean *report.Comparison
 		want string
@@ -77,7 +77,7 @@ func TestAdviceSaysWhatCameOfIt(t *testing.T) {
 		{change("undecided", "worse", 4), "whether following the advice helps is not decided."},
 		{nil, "12 blocks are too few to say what 1000 connections instead of 8 do to the mean response time."},
 	} {
-		a := trialOf(t, c.mean)
+		a := trialOf(t, r, c.mean)
 		var text bytes.Buffer
 		if err := a.Text(&text); err != nil {
 			t.Fatal(err)
