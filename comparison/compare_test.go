@@ -410,3 +410,47 @@ func TestEveryFieldOfTheHost(t *testing.T) {
 		}
 	}
 }
+
+// What forbids a verdict within a run forbids it between two: a failed A/A gate
+// of either "no difference", and screening all of them.
+func TestCompareForbids(t *testing.T) {
+	p := planOf(t, "same.yaml", 12)
+	wide := study.Margins{CPU: study.Margin{Relative: 0.5}, P50: study.Margin{Relative: 0.5}}
+	read := func(id string, m machine, seed uint64, screening bool) *comparison.Result {
+		t.Helper()
+		e := experimentOf(id, p, 0)
+		e.Plan.Screening = screening
+		r, err := comparison.Read(e, experiment.Done, m.blocks(p, seed), wide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	old, now := read("old", quiet(), 4, false), read("now", quiet(), 5, false)
+	if r := rowOf(t, compared(t, old, now, comparison.Options{}), comparison.Apart, "after", "cpu"); r.Verdict != "none" {
+		t.Fatalf("nothing was planted, and the margin is half: %+v", r)
+	}
+	for _, noisy := range []*comparison.Result{old, now} {
+		for e, aa := range noisy.Analysis.Gates[0].By {
+			aa.Inside = false
+			noisy.Analysis.Gates[0].By[e] = aa
+		}
+		a := compared(t, old, now, comparison.Options{})
+		if r := rowOf(t, a, comparison.Apart, "after", "cpu"); r.Verdict != "undecided" || !strings.Contains(strings.Join(r.Warnings, " "), "noise floor") {
+			t.Errorf("the A/A gate of %s failed: %+v", noisy.ID, r)
+		}
+		if !strings.Contains(strings.Join(a.Warnings, "\n"), "noise floor too high for this margin in result "+noisy.ID) {
+			t.Errorf("warnings %q", a.Warnings)
+		}
+		for e, aa := range noisy.Analysis.Gates[0].By {
+			aa.Inside = true
+			noisy.Analysis.Gates[0].By[e] = aa
+		}
+	}
+	a := compared(t, read("old", quiet(), 4, true), read("now", with(effects{cpu: 900}), 5, true), comparison.Options{})
+	for _, r := range a.Rows {
+		if r.Verdict != "undecided" {
+			t.Errorf("a verdict between two screenings: %+v", r)
+		}
+	}
+}
