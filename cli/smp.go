@@ -79,7 +79,7 @@ files holds seconds: one whose greatest latency is below 1 is refused until
 }
 
 // mostSMP is more than any file of messages needs.
-const mostSMP = 16 << 20
+const mostSMP = 4 << 20
 
 func readSMP(s State, name string) (*smp.File, error) {
 	r := s.In

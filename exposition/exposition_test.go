@@ -196,7 +196,8 @@ func TestOpenMetrics(t *testing.T) {
 			t.Errorf("native's median is %v, want %v µs", m.Gauge.GetValue(), *r.Treatments[3].P50)
 		}
 	}
-	for i, m := range find(fs, "tare_response_seconds").Metric {
+	r.Histogram.Treatments[2].Above = 5
+	for i, m := range find(families(t, open(t, r)), "tare_response_seconds").Metric {
 		h := r.Histogram.Treatments[i]
 		want := uint64(h.Above)
 		for _, n := range h.Counts {
@@ -440,15 +441,33 @@ func TestEveryDesign(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var medians []float64 // in the order of the lines
 		lines := 0
-		for _, s := range r.Series.Treatments {
-			lines += len(s.Stood)
+		for k := range r.Series.Blocks {
+			for _, s := range r.Series.Treatments {
+				at := slices.Index(s.Stood, k)
+				if at >= 0 {
+					lines++
+				}
+				if vs := s.Values["p50"]; at >= 0 && at < len(vs) {
+					medians = append(medians, vs[at]/1e6)
+				}
+			}
 		}
 		out := bench(t, r)
 		seen := map[string]bool{}
 		results := benchmarks(t, out)
 		for _, x := range results {
 			seen[x.Name.String()] = true
+			if got, ok := x.Value("p50-sec"); ok && len(medians) > 0 {
+				if math.Abs(got-medians[0]) > 1e-15 {
+					t.Fatalf("%s: %s has the median %v, want %v", name, x.Name, got, medians[0])
+				}
+				medians = medians[1:]
+			}
+		}
+		if len(medians) > 0 {
+			t.Errorf("%s: %d medians are missing", name, len(medians))
 		}
 		if len(results) != lines || len(seen) != len(r.Treatments) {
 			t.Errorf("%s: %d results under %d names; %d treatments stood %d times", name, len(results), len(seen), len(r.Treatments), lines)

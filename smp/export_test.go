@@ -149,6 +149,27 @@ func TestExportFigures(t *testing.T) {
 	}
 }
 
+// What a void block gave does not count.
+func TestExportLeavesVoidsOut(t *testing.T) {
+	e, blocks := experimentOf(t, measured)
+	blocks[9].Void = "the proxy died"
+	r, err := report.New(e, experiment.Running, blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := smp.Export(r, e, blocks, "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := smp.Export(r, e, blocks[:9], "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !f.Equal(without) || f.Results[0].Labels["blocks"] != "9" || f.Results[0].Labels["blocks_void"] != "1" {
+		t.Errorf("with a void block: %v", f.Results[0])
+	}
+}
+
 // Our own results say their unit: they can be taken in though they are below 1 ms.
 func TestExportIsTakenIn(t *testing.T) {
 	f, _, _ := exported(t, measured)

@@ -168,6 +168,11 @@ func TestNoScoreWithoutData(t *testing.T) {
 	if len(x.Cost) == 0 {
 		t.Error("no cost table without a score")
 	}
+	for _, c := range x.Cost {
+		if c.What == "memory assigned" && (c.Treatment != nil || c.Baseline != nil || c.Difference != nil) {
+			t.Errorf("nobody said what memory is assigned, and the table gives %+v", c)
+		}
+	}
 }
 
 func TestMemoryLimitIsAssigned(t *testing.T) {

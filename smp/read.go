@@ -55,6 +55,9 @@ func (r *reader) document(text []byte) (ast.Node, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%s: the file is not UTF-8 text", r.file)
 	}
+	if tooDeep(text) {
+		return nil, fmt.Errorf("%s: nested more than %d deep, which no file of this format is", r.file, maxNesting)
+	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return nil, r.placed(err)
@@ -69,6 +72,31 @@ func (r *reader) document(text []byte) (ast.Node, error) {
 		return nil, fmt.Errorf("%s: want one YAML or JSON document, found %d", r.file, len(bodies))
 	}
 	return bodies[0], nil
+}
+
+// maxNesting is how many brackets may be open, or dashes follow each other, in
+// the text: the parser calls itself for each.
+const maxNesting = 1000
+
+// tooDeep looks at the text only, so that brackets in texts count too.
+func tooDeep(text []byte) bool {
+	open, dashes := 0, 0
+	for i, c := range text {
+		switch {
+		case c == '[' || c == '{':
+			open++
+		case (c == ']' || c == '}') && open > 0:
+			open--
+		case (c == '-' || c == '?') && i+1 < len(text) && text[i+1] == ' ':
+			dashes++
+		case c != ' ':
+			dashes = 0
+		}
+		if open > maxNesting || dashes > maxNesting {
+			return true
+		}
+	}
+	return false
 }
 
 // placed gives an error of the YAML library its place.
@@ -107,7 +135,8 @@ func (r *reader) at(path, format string, args ...any) error {
 	return fmt.Errorf("%s: %s: %w", r.file, path, fmt.Errorf(format, args...))
 }
 
-// members lists the fields of a mapping, each key once.
+// members lists the fields of a mapping; each key is a text, and there once,
+// which the parser sees to.
 func (r *reader) members(n ast.Node, path string) ([]*ast.MappingValueNode, error) {
 	var fields []*ast.MappingValueNode
 	switch m := n.(type) {
@@ -118,16 +147,10 @@ func (r *reader) members(n ast.Node, path string) ([]*ast.MappingValueNode, erro
 	default:
 		return nil, r.errorf(n, "%s: want fields, found %s", path, kindOf(n))
 	}
-	seen := map[string]bool{}
 	for _, f := range fields {
-		key, err := r.key(f)
-		if err != nil {
+		if _, err := r.key(f); err != nil {
 			return nil, err
 		}
-		if seen[key] {
-			return nil, r.errorf(f.Key, "%s has %q twice", path, key)
-		}
-		seen[key] = true
 	}
 	return fields, nil
 }
