@@ -16,9 +16,9 @@ func TestPlanPrintsDesigns(t *testing.T) {
 		want []string
 	}{
 		{"factors-2x4", []string{
-			"35 blocks, about 4:55, seed 7500022074349634, digest ",
-			"design factorial; intervals at 96 %; stops when every primary half-width is at most half its margin (looks after 10, 12, … 34 blocks), or the time is spent\n",
-			"minimum detectable effect: 0.71 standard deviations of the block differences (35 blocks, 20 primary comparisons, four times in five)",
+			"33 blocks, about 4:38, seed 7500022074349634, digest ",
+			"design factorial; intervals at 96 %; stops when every primary half-width is at most half its margin (looks after 10, 12, … 32 blocks), or the time is spent\n",
+			"minimum detectable effect: 0.73 standard deviations of the block differences (33 blocks, 20 primary comparisons, four times in five)",
 			"  router                        a step only: control router\n",
 			"  c16-resp16kib-wasm-log        control noop, as wasm at the server, connections 16, response 16KiB, access-log on, on top of router\n",
 			"  c2-resp1kib-nofilter-nolog-aa control aa, on top of c2-resp1kib-nofilter-nolog\n",

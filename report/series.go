@@ -179,17 +179,18 @@ func rounded(xs []float64) []float64 {
 }
 
 // responses are the response times of each treatment's answered requests in
-// the latency phase of a block, in µs and sorted.
+// the latency phases of a block (one of all, or one each), in µs and sorted.
 func responses(b *experiment.Block, treatments int) [][]float64 {
 	out := make([][]float64, treatments)
-	k := slices.IndexFunc(b.Phases, func(p experiment.PhaseRecord) bool { return p.Phase.Kind == study.Latency })
-	if k < 0 {
-		return out
-	}
 	answered := func(s load.Sample) bool { return int(s.Target) < treatments && s.LastByte >= 0 }
-	for _, s := range b.Samples[k] {
-		if answered(s) {
-			out[s.Target] = append(out[s.Target], float64(s.Response())/float64(time.Microsecond))
+	for k, p := range b.Phases {
+		if p.Phase.Kind != study.Latency {
+			continue
+		}
+		for _, s := range b.Samples[k] {
+			if answered(s) {
+				out[s.Target] = append(out[s.Target], float64(s.Response())/float64(time.Microsecond))
+			}
 		}
 	}
 	for _, times := range out {

@@ -22,9 +22,6 @@ var (
 	narrowKnee = kneeLayout{width: narrowWidth, left: 52, right: 332, height: 240, row: 46, name: 330}
 )
 
-// kneeDashes tell treatments apart without colour: as many as the page has classes for.
-const kneeDashes = 6
-
 // kneePicture draws the quantile of the objective against the rate, the
 // objective's line, and below, on the same axis, each knee with its interval.
 func (r *Report) kneePicture(id string, l kneeLayout) template.HTML {
@@ -75,7 +72,7 @@ func (r *Report) kneePicture(id string, l kneeLayout) template.HTML {
 	return f.svg(id, "Latency against rate, and the greatest rate under "+k.Objective, k.pictureWords())
 }
 
-// kneeCurve draws one treatment's curve, in a dash of its own.
+// kneeCurve draws one treatment's curve, in a style of its own.
 func (f *figure) kneeCurve(t KneeTreatment, e experiment.Endpoint, i int, x, y scale) {
 	var line []point
 	for _, p := range t.Curve {
@@ -83,16 +80,15 @@ func (f *figure) kneeCurve(t KneeTreatment, e experiment.Endpoint, i int, x, y s
 			line = append(line, point{x.at(p.Rate), y.at(*v)})
 		}
 	}
-	f.path(fmt.Sprintf("knee-curve dash-%d", i%kneeDashes), line)
+	f.path("line "+seriesClass(i), line)
 	for _, p := range line {
-		f.dot(fmt.Sprintf("knee-spot dash-%d", i%kneeDashes), p, 2)
+		f.seriesMark(i, p)
 	}
 }
 
 // kneeRow draws a treatment's knee with its interval, and its figures above.
 func (f *figure) kneeRow(t KneeTreatment, i int, x scale, l kneeLayout, top float64) {
-	class := fmt.Sprintf("dash-%d", i%kneeDashes)
-	f.line("knee-curve "+class, point{0, top + 9}, point{26, top + 9})
+	f.line("line "+seriesClass(i), point{0, top + 9}, point{26, top + 9})
 	f.text("name", point{32, top + 13}, l.name-32, t.Name+": "+t.figures())
 	if t.Rate == nil {
 		return
@@ -100,13 +96,13 @@ func (f *figure) kneeRow(t KneeTreatment, i int, x scale, l kneeLayout, top floa
 	at := point{x.at(*t.Rate), top + 30}
 	switch {
 	case t.Low != nil && t.High != nil:
-		f.interval("whisker knee-whisker "+class, x.at(*t.Low), x.at(*t.High), at.y)
+		f.interval("whisker", x.at(*t.Low), x.at(*t.High), at.y)
 	case t.Bound == string(experiment.AtLeast): // an arrow to where it lies
 		f.line("whisker undecided", at, point{l.right, at.y})
 	case t.Bound == string(experiment.Below):
 		f.line("whisker undecided", point{l.left, at.y}, at)
 	}
-	f.dot("mark knee-mark "+class, at, 3)
+	f.seriesMark(i, at)
 }
 
 // figures are the knee in a few words.

@@ -55,8 +55,8 @@ func (r *reader) document(text []byte) (ast.Node, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%s: the file is not UTF-8 text", r.file)
 	}
-	if tooDeep(text) {
-		return nil, fmt.Errorf("%s: nested more than %d deep, which no file of this format is", r.file, maxNesting)
+	if err := study.CheckNesting(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.file, err)
 	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
@@ -72,31 +72,6 @@ func (r *reader) document(text []byte) (ast.Node, error) {
 		return nil, fmt.Errorf("%s: want one YAML or JSON document, found %d", r.file, len(bodies))
 	}
 	return bodies[0], nil
-}
-
-// maxNesting is how many brackets may be open, or dashes follow each other, in
-// the text: the parser calls itself for each.
-const maxNesting = 1000
-
-// tooDeep looks at the text only, so that brackets in texts count too.
-func tooDeep(text []byte) bool {
-	open, dashes := 0, 0
-	for i, c := range text {
-		switch {
-		case c == '[' || c == '{':
-			open++
-		case (c == ']' || c == '}') && open > 0:
-			open--
-		case (c == '-' || c == '?') && i+1 < len(text) && text[i+1] == ' ':
-			dashes++
-		case c != ' ':
-			dashes = 0
-		}
-		if open > maxNesting || dashes > maxNesting {
-			return true
-		}
-	}
-	return false
 }
 
 // placed gives an error of the YAML library its place.

@@ -27,6 +27,9 @@ func ReadFile(path string) (*Study, error) {
 
 // Parse reads and checks the text of a study file; file names it in errors.
 func Parse(file string, text []byte) (*Study, error) {
+	if err := CheckNesting(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return nil, placed(file, err)
