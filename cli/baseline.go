@@ -236,21 +236,9 @@ func second(f completer) completer {
 
 // baselineNames completes the names of kept baselines.
 func baselineNames(s State) completer {
-	return func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		data, err := c.Flags().GetString("data")
-		if err != nil {
-			data = ""
-		}
-		all, err := namedResults(c.Context(), s, data)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var names []string
+	return suggest(s, cobra.ShellCompDirectiveDefault, namedResults, func(all []namedResult, add func(word, about string)) {
 		for _, b := range all {
-			if strings.HasPrefix(b.Name, typed) {
-				names = append(names, cobra.CompletionWithDesc(b.Name, b.Experiment+" "+b.Study))
-			}
+			add(b.Name, b.Experiment+" "+b.Study)
 		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
+	})
 }

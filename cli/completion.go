@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/taremesh/tare/catalog"
 	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/store"
 )
 
 // shells are those that completion can be written for.
@@ -120,23 +122,35 @@ func anyState(experiment.State) bool { return true }
 
 func unfinished(s experiment.State) bool { return s != experiment.Done }
 
-// results completes the ids of kept results, newest first, with their studies.
-func results(s State, wanted func(experiment.State) bool) completer {
+// suggest completes words of what is kept in the data directory: offer gives each
+// word with what is said of it.
+func suggest[T any](s State, order cobra.ShellCompDirective, list func(context.Context, State, string) ([]T, error), offer func(all []T, add func(word, about string))) completer {
 	return func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		data, err := c.Flags().GetString("data")
 		if err != nil {
 			data = ""
 		}
-		entries, err := listed(c.Context(), s, data)
+		all, err := list(c.Context(), s, data)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		var ids []string
-		add := func(id, about string) {
-			if strings.HasPrefix(id, typed) {
-				ids = append(ids, cobra.CompletionWithDesc(id, about))
+		var words []string
+		offer(all, func(word, about string) {
+			switch {
+			case !strings.HasPrefix(word, typed):
+			case about == "":
+				words = append(words, word)
+			default:
+				words = append(words, cobra.CompletionWithDesc(word, about))
 			}
-		}
+		})
+		return words, cobra.ShellCompDirectiveNoFileComp | order
+	}
+}
+
+// results completes the ids of kept results, newest first, with their studies.
+func results(s State, wanted func(experiment.State) bool) completer {
+	return suggest(s, cobra.ShellCompDirectiveKeepOrder, listed, func(entries []store.Entry, add func(word, about string)) {
 		for i, e := range entries {
 			if !wanted(e.State) {
 				continue
@@ -146,8 +160,7 @@ func results(s State, wanted func(experiment.State) bool) completer {
 			}
 			add(e.ID, e.Study+", "+string(e.State))
 		}
-		return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	}
+	})
 }
 
 // planes completes the last name of a list of data planes; none is named twice.

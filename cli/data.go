@@ -51,6 +51,22 @@ func checkOutput(format string) error {
 	return nil
 }
 
+// holding holds the data directory, for so long as do works on its results. id
+// and study are what another command is told that holds it.
+func holding(ctx context.Context, dir, id, study string, do func(store.Store) error) error {
+	lock, err := store.Acquire(dir, id, study)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	st, err := catalog.OpenStore(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	return do(st)
+}
+
 // openStore opens the results for reading.
 func openStore(ctx context.Context, s State, flag string) (store.Store, error) {
 	dir, err := dataDir(s, flag)

@@ -88,7 +88,7 @@ func historyOf(ctx context.Context, s State, data, name string, asked comparison
 // out; one that cannot be read is an error.
 func trace(ctx context.Context, st store.Store, t *comparison.Tracer, e store.Entry) error {
 	if e.Blocks == 0 {
-		t.Skip(e.ID, comparison.ErrEmpty.Error())
+		t.LeaveOut(e.ID, comparison.ErrEmpty.Error())
 		return nil
 	}
 	r, err := readResult(ctx, st, e.ID, study.Margins{})
@@ -113,21 +113,9 @@ func studiesOf(entries []store.Entry) []string {
 
 // studyNames completes the studies that results are kept of.
 func studyNames(s State) completer {
-	return func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		data, err := c.Flags().GetString("data")
-		if err != nil {
-			data = ""
+	return suggest(s, cobra.ShellCompDirectiveDefault, listed, func(entries []store.Entry, add func(word, about string)) {
+		for _, name := range studiesOf(entries) {
+			add(name, "")
 		}
-		entries, err := listed(c.Context(), s, data)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var names []string
-		for _, n := range studiesOf(entries) {
-			if strings.HasPrefix(n, typed) {
-				names = append(names, n)
-			}
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
+	})
 }

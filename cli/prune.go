@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taremesh/tare/catalog"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/store"
 )
@@ -135,17 +134,7 @@ func (p pruning) run() error {
 	if err := there.Close(); err != nil {
 		return err
 	}
-	lock, err := store.Acquire(dir, "none, it prunes", "none")
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	st, err := catalog.OpenStore(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	return p.over(st)
+	return holding(ctx, dir, "none, it prunes", "none", p.over)
 }
 
 // over removes what goes and says what it did, also when it had to stop.

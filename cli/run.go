@@ -258,17 +258,11 @@ func (r *runner) resume(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	lock, err := store.Acquire(dir, entry.ID, entry.Study)
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	st, err := catalog.OpenStore(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	rec, err := st.Load(ctx, entry.ID)
+	return holding(ctx, dir, entry.ID, entry.Study, func(st store.Store) error { return r.resumeFrom(ctx, st, entry.ID) })
+}
+
+func (r *runner) resumeFrom(ctx context.Context, st store.Store, id string) error {
+	rec, err := st.Load(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taremesh/tare/catalog"
 	"github.com/taremesh/tare/store"
 )
 
@@ -83,17 +82,7 @@ as it is; one of the same id with others is refused. - is standard input.`,
 			if err != nil {
 				return input(err)
 			}
-			lock, err := store.Acquire(dir, "none, it imports "+h.ID, "none")
-			if err != nil {
-				return err
-			}
-			defer lock.Release()
-			st, err := catalog.OpenStore(c.Context(), dir)
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			return takeIn(c, st, h, rows)
+			return holding(c.Context(), dir, "none, it imports "+h.ID, "none", func(st store.Store) error { return takeIn(c, st, h, rows) })
 		},
 		ValidArgsFunction: first(files("tare")),
 	}

@@ -121,14 +121,14 @@ func (t *Tracer) Add(r *Result) {
 		}
 	}
 	if len(figures) == 0 {
-		t.Skip(r.ID, "it has no figure of what is asked")
+		t.LeaveOut(r.ID, "it has no figure of what is asked")
 		return
 	}
 	t.results = append(t.results, traced{r, figures})
 }
 
-// Skip notes a result that could not be read.
-func (t *Tracer) Skip(id, why string) { t.skipped = append(t.skipped, id+": "+why) }
+// LeaveOut notes a result that could not be read.
+func (t *Tracer) LeaveOut(id, why string) { t.skipped = append(t.skipped, id+": "+why) }
 
 func (t *Tracer) wants(r *Result, i int, e experiment.Endpoint) bool {
 	return slices.Contains(compared(), e) && (t.asked.Endpoint == "" || t.asked.Endpoint == string(e)) &&
