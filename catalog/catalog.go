@@ -17,6 +17,7 @@ import (
 	"github.com/taremesh/tare/function/jwt"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
+	"github.com/taremesh/tare/function/routepath"
 	"github.com/taremesh/tare/internal/named"
 	"github.com/taremesh/tare/internal/process"
 	"github.com/taremesh/tare/load"
@@ -34,7 +35,12 @@ import (
 
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
-	return named.NewSet("function", func(f function.Function) string { return f.Name }, ratelimit.Function(), jwt.Function(), noop.Function())
+	return named.NewSet("function", func(f function.Function) string { return f.Name },
+		jwt.Function(),
+		noop.Function(),
+		ratelimit.Function(),
+		routepath.Function(),
+	)
 }
 
 // Service is a workload's own process.

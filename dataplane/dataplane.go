@@ -23,6 +23,8 @@ type Proxy struct {
 	Clusters []Cluster
 	// AccessLog, if set, is written a line of for every request.
 	AccessLog *AccessLog
+	// Shapes change, in order, what the values above became.
+	Shapes []Shape
 }
 
 // AccessLog is the log of a proxy's requests: Envoy's, of one text format.
@@ -61,6 +63,7 @@ type Route struct {
 type Cluster struct {
 	Name      string
 	Endpoints []string // host:port
+	HTTP2     bool     // its endpoints are spoken to in HTTP/2 without TLS, as gRPC is
 }
 
 // DataPlane runs proxies.

@@ -8,11 +8,15 @@
 package function
 
 import (
+	"context"
+	"io"
+	"net"
 	"net/http"
 	"time"
 
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/study"
 )
 
@@ -28,11 +32,29 @@ type Function struct {
 	// with its place.
 	Decode func(study.Params) (Spec, error)
 
-	Library *Library // in the application, Go
-	Native  *Native  // the data plane's own filter
-	Wasm    *Wasm    // a proxy-wasm module
+	Library  *Library  // in the application, Go
+	Native   *Native   // the data plane's own
+	Lua      *Lua      // a script in the proxy
+	Wasm     *Wasm     // a proxy-wasm module, from Rust
+	WasmGo   *Wasm     // a proxy-wasm module, from Go
+	Dynmod   *Dynmod   // a dynamic module of Envoy's, from Rust
+	DynmodGo *Dynmod   // a dynamic module of Envoy's, from Go
+	External *External // a service that the proxy asks
 	// Without gives, for each form that does not exist, the reason.
 	Without map[study.Form]string
+
+	// Prepare changes a proxy for every form in it but native: the clusters and
+	// routes that the form chooses between. nil: nothing is needed.
+	Prepare func(Spec, *dataplane.Resources) error
+	// Replicas is how many services the function needs to choose between; 0
+	// means one.
+	Replicas int
+	// Example is parameters, as JSON, under which the function works on every
+	// request of a plain load and refuses none: what it costs is weighed so.
+	Example string
+	// Trials show the function at work. Judge holds what was seen in each of
+	// them against the model, and finds fault with each trial's mutants.
+	Trials []Trial
 
 	// Forecast runs the function's model over arrivals before they are
 	// offered: what would be refused, and how near to refusing it comes.
@@ -41,17 +63,28 @@ type Function struct {
 	Judge func(Spec, Evidence) error
 }
 
-// Library is the form that runs in the application.
+// Library is the form that runs in the application: in the one that is called
+// (Middleware), or in the one that calls (Transport). One of them is set.
 type Library struct {
 	// Middleware wraps a handler. It finds who calls in the request's context
 	// (see WithCaller). One call makes one instance, shared by all requests.
 	Middleware func(Spec) (func(http.Handler) http.Handler, error)
+	// Transport wraps the round tripper of a client of the replicas, whose
+	// addresses (host:port) are given in their order. Requests come with the
+	// first one's address. One call makes one instance, shared by all requests.
+	Transport func(Spec, []string) (func(http.RoundTripper) http.RoundTripper, error)
 }
 
-// Native is the form that is the data plane's own filter.
+// Native is the form that is the data plane's own: a filter of the chain
+// (Config), or what its routes, clusters and listener do (Shape). At least one
+// is set.
 type Native struct {
-	// Config translates the parameters into Envoy's own message.
+	// Config translates the parameters into Envoy's own message; nil: the
+	// function is no filter.
 	Config func(Spec) (FilterConfig, error)
+	// Shape translates the parameters into what Envoy's other messages say;
+	// nil: nothing.
+	Shape func(Spec, *dataplane.Resources) error
 	// Types are the Go implementations, by the message they take; the
 	// embedded data plane maps the type URL to them.
 	Types []FilterType
@@ -59,6 +92,34 @@ type Native struct {
 	// keep apart, and says the remedy.
 	Check func(spec Spec, callers int) error
 }
+
+// Lua is the form that is a script of Envoy's lua filter.
+type Lua struct {
+	// Script is the source, with the parameters in it.
+	Script func(Spec) (string, error)
+}
+
+// Dynmod is the form that is a dynamic module of Envoy's: a shared object,
+// built on the user's machine from the source in the function's folder.
+type Dynmod struct {
+	Module string // its name: lib<Module>.so
+	// Config is what the module is given for its filter.
+	Config func(Spec) ([]byte, error)
+}
+
+// External is the form that is a service which the proxy asks by gRPC.
+type External struct {
+	// Serve answers on the listener until the context ends.
+	Serve func(context.Context, Spec, net.Listener) error
+	// Config is the filter that asks; it finds the service as the cluster
+	// ExternalCluster.
+	Config func(Spec) (FilterConfig, error)
+	// Types are the Go implementations for the embedded data plane.
+	Types []FilterType
+}
+
+// ExternalCluster is the cluster of the service that a form external asks.
+const ExternalCluster = "external"
 
 // Wasm is the form that is a proxy-wasm module: the same file in every data
 // plane.
@@ -76,12 +137,21 @@ type FilterConfig struct {
 	Routes map[string]*anypb.Any
 }
 
-// FilterType makes Go filters of one Envoy message.
+// FilterType makes Go filters of one Envoy message. One of New and Join is set.
 type FilterType struct {
 	URL string // type.googleapis.com/envoy.extensions.filters…
 	// New makes the filter for a chain or a route override. What it does not
 	// understand in the message is an error that names the field.
 	New func(*anypb.Any) (Filter, error)
+	// Join does so for a filter that calls services. A filter that is an
+	// io.Closer is closed when the configuration no longer has it.
+	Join func(*anypb.Any, Host) (Filter, error)
+}
+
+// Host is what a filter can have of the proxy that it runs in.
+type Host interface {
+	// Endpoint picks an address of a cluster, now; false when there is none.
+	Endpoint(cluster string) (addr string, ok bool)
 }
 
 // Filter is a function at work in the embedded data plane. It is shared by all
@@ -104,6 +174,58 @@ type Exchange interface {
 	RemoveHeader(name string)            // removes every copy
 	AddResponseHeader(name string, value []byte)
 	Reply(status int, body string)
+	// SetNote leaves word for filters behind, and for this one's Finish; Note
+	// reads it. Envoy calls it dynamic metadata. Names begin with the function's id.
+	SetNote(name string, value []byte)
+	Note(name string) (value []byte, ok bool)
+}
+
+// Responder is a Filter that sees the head of a response, from the service or
+// of a filter behind it, before any of it is sent. It is not called for
+// exchanges in which its Handle did not let the request on. Filters are called
+// in the reverse order of the chain.
+type Responder interface {
+	Filter
+	Respond(Exchange, Response)
+}
+
+// Response is a response that has not been sent. Byte slices are valid only
+// until Respond returns.
+type Response interface {
+	Status() int
+	SetStatus(int)
+	Header(name string) (value []byte, ok bool)
+	SetHeader(name string, value []byte) // replaces every copy
+	RemoveHeader(name string)            // removes every copy
+	// Encode passes the body through a writer that is made when the first of it
+	// is there; closing it ends the body, whose length is then not known.
+	Encode(func(to io.Writer) io.WriteCloser)
+}
+
+// BodyFilter is a Filter that waits for the request's body: after Handle has
+// let the request on, HandleBody decides with the whole of it. A body longer
+// than MostBody bytes is answered with 413.
+type BodyFilter interface {
+	Filter
+	MostBody() int64
+	HandleBody(x Exchange, body []byte) (proceed bool)
+}
+
+// Finisher is a Filter that is told of the end of each exchange that its Handle
+// saw, whatever became of it. The exchange is not to be changed.
+type Finisher interface {
+	Filter
+	Finish(Exchange, Ending)
+}
+
+// Ending is how an exchange ended.
+type Ending struct {
+	Status         int   // 0: no response was begun
+	Received, Sent int64 // bytes of the bodies
+	Began          time.Time
+	Took           time.Duration // from the request's head to the response's end
+	Upstream       string        // host:port; empty: none was asked
+	Broken         bool          // the response did not reach its end
 }
 
 // Arrival is a request that will be offered, as a function sees it.
@@ -127,6 +249,11 @@ type Evidence struct {
 	// Served is the upstream service's own count of requests that reached it
 	// and were let through; -1 when it has none.
 	Served int
+	// Deliveries are what reached the replicas, ordered by At; nil under load,
+	// where they are not looked at. They have requests of the proxy's own, too.
+	Deliveries []Delivery
+	// Trial is the one that this was seen in; nil under load.
+	Trial *Trial
 }
 
 // Observation is one request seen from outside. The function decided at some
@@ -137,6 +264,9 @@ type Observation struct {
 	Path             string
 	Caller           Caller
 	Outcome          Outcome
+	// Request and Response are what the client sent and got. They are nil under
+	// load, where only the above is known; Response also where no answer came.
+	Request, Response *Message
 }
 
 // Outcome is what a function did with a request.

@@ -20,7 +20,8 @@ type Exchange struct {
 	Status       int     // of the reply, 0 without one
 	Body         string
 
-	lent [][]byte
+	lent  [][]byte
+	notes []Field
 }
 
 var _ function.Exchange = (*Exchange)(nil)
@@ -61,6 +62,22 @@ func (x *Exchange) AddResponseHeader(name string, value []byte) {
 
 // Reply answers the request.
 func (x *Exchange) Reply(status int, body string) { x.Status, x.Body = status, body }
+
+// SetNote leaves word for filters behind.
+func (x *Exchange) SetNote(name string, value []byte) {
+	text := string(value)
+	x.notes = append(slices.DeleteFunc(x.notes, func(f Field) bool { return f.Name == name }), Field{name, text})
+}
+
+// Note reads it.
+func (x *Exchange) Note(name string) ([]byte, bool) {
+	for _, f := range x.notes {
+		if f.Name == name {
+			return x.lend(f.Value), true
+		}
+	}
+	return nil, false
+}
 
 // Get returns the value of a field of the list, empty without one.
 func Get(fields []Field, name string) string {

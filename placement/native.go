@@ -22,6 +22,12 @@ var native = Placement{
 		if t.Proxy == nil {
 			return fmt.Errorf("place %s in the proxy of %s: it has none", f.Name, t.Name)
 		}
+		if shape := f.Native.Shape; shape != nil {
+			t.Proxy.Shapes = append(t.Proxy.Shapes, func(r *dataplane.Resources) error { return shape(s, r) })
+		}
+		if f.Native.Config == nil {
+			return nil
+		}
 		c, err := f.Native.Config(s)
 		if err != nil {
 			return fmt.Errorf("configure the native filter of %s: %w", f.Name, err)

@@ -7,6 +7,7 @@ package placement
 import (
 	"slices"
 
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/study"
 	"github.com/taremesh/tare/testbed"
@@ -16,6 +17,8 @@ import (
 type Placement struct {
 	Form  study.Form
 	Sites []study.Site
+	// On says why a data plane has no such form; empty: it has. nil: all have.
+	On func(plane string) string
 	// Has reports whether the function exists in this form.
 	Has func(function.Function) bool
 	// Place adds the function, with its parameters, to the topology.
@@ -30,3 +33,10 @@ func (p Placement) At(s study.Site) bool { return slices.Contains(p.Sites, s) }
 
 // All lists the placements there are.
 func All() []Placement { return []Placement{library, native, wasm} }
+
+// prepare gives the proxy what the function's form chooses between there.
+func prepare(t *testbed.Topology, f function.Function, s function.Spec) {
+	if f.Prepare != nil {
+		t.Proxy.Shapes = append(t.Proxy.Shapes, func(r *dataplane.Resources) error { return f.Prepare(s, r) })
+	}
+}

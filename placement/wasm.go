@@ -27,6 +27,7 @@ var wasm = Placement{
 			return fmt.Errorf("configure the wasm filter of %s: %w", f.Name, err)
 		}
 		t.Proxy.Filters = append(t.Proxy.Filters, filter)
+		prepare(t, f, s)
 		return nil
 	},
 }

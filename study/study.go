@@ -23,13 +23,15 @@ const (
 	FormNative   Form = "native"
 	FormLua      Form = "lua"
 	FormWasm     Form = "wasm"
+	FormWasmGo   Form = "wasm-go"
 	FormDynmod   Form = "dynmod"
+	FormDynmodGo Form = "dynmod-go"
 	FormExternal Form = "external"
 )
 
 // Forms lists all forms.
 func Forms() []Form {
-	return []Form{FormLibrary, FormNative, FormLua, FormWasm, FormDynmod, FormExternal}
+	return []Form{FormLibrary, FormNative, FormLua, FormWasm, FormWasmGo, FormDynmod, FormDynmodGo, FormExternal}
 }
 
 // Site is where on the path a function runs.

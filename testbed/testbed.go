@@ -7,6 +7,7 @@ package testbed
 
 import (
 	"context"
+	"net"
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/workload"
@@ -28,12 +29,22 @@ type Topology struct {
 	// Replicas is how many processes the service is, all in ServiceCluster; 0
 	// means 1. More need a proxy, which balances over them.
 	Replicas int
+	// Asked, if set, serves what the proxy asks, from a process of its own whose
+	// address becomes the cluster function.ExternalCluster, in HTTP/2.
+	Asked *Asked
 	// Probe is a request that must be served before the topology counts as up.
 	Probe Request
 }
 
+// Asked is a function's external service.
+type Asked struct {
+	Function string // its name
+	Spec     []byte // its parameters, as JSON
+	Serve    func(context.Context, net.Listener) error
+}
+
 // ServiceCluster is the cluster of a Proxy whose endpoint is the service.
-const ServiceCluster = "service"
+const ServiceCluster = dataplane.ServiceCluster
 
 // Request is one HTTP request.
 type Request struct {

@@ -28,7 +28,7 @@ func packed(t testing.TB, m proto.Message) *anypb.Any {
 	return a
 }
 
-func bundle(t testing.TB) xds.Bundle {
+func bundle(t testing.TB) dataplane.Resources {
 	t.Helper()
 	b, err := xds.Resources(dataplane.Proxy{
 		Listen:   "127.0.0.1:20001",
@@ -42,7 +42,7 @@ func bundle(t testing.TB) xds.Bundle {
 }
 
 // decode reads all resources of a bundle.
-func decode(t testing.TB, b xds.Bundle) error {
+func decode(t testing.TB, b dataplane.Resources) error {
 	t.Helper()
 	if _, err := decodeListener(packed(t, b.Listener)); err != nil {
 		return err
@@ -76,57 +76,57 @@ func TestUnsupported(t *testing.T) {
 	}
 	for _, c := range []struct {
 		want  string
-		spoil func(xds.Bundle)
+		spoil func(dataplane.Resources)
 	}{
-		{"field per_connection_buffer_limit_bytes", func(b xds.Bundle) { b.Listener.PerConnectionBufferLimitBytes = wrapperspb.UInt32(1) }},
-		{"field filter_chains: one chain", func(b xds.Bundle) {
+		{"field per_connection_buffer_limit_bytes", func(b dataplane.Resources) { b.Listener.PerConnectionBufferLimitBytes = wrapperspb.UInt32(1) }},
+		{"field filter_chains: one chain", func(b dataplane.Resources) {
 			b.Listener.FilterChains = append(b.Listener.FilterChains, &listenerv3.FilterChain{})
 		}},
-		{"field filter_chains[0].filter_chain_match", func(b xds.Bundle) {
+		{"field filter_chains[0].filter_chain_match", func(b dataplane.Resources) {
 			b.Listener.FilterChains[0].FilterChainMatch = &listenerv3.FilterChainMatch{}
 		}},
-		{"field address", func(b xds.Bundle) { b.Listener.Address = nil }},
-		{"http_connection_manager: field stream_idle_timeout", func(b xds.Bundle) {
+		{"field address", func(b dataplane.Resources) { b.Listener.Address = nil }},
+		{"http_connection_manager: field stream_idle_timeout", func(b dataplane.Resources) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.StreamIdleTimeout = durationpb.New(1) })
 		}},
-		{"field codec_type", func(b xds.Bundle) {
+		{"field codec_type", func(b dataplane.Resources) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.CodecType = hcmv3.HttpConnectionManager_AUTO })
 		}},
-		{"field generate_request_id", func(b xds.Bundle) {
+		{"field generate_request_id", func(b dataplane.Resources) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.GenerateRequestId = nil })
 		}},
-		{"field server_header_transformation", func(b xds.Bundle) {
+		{"field server_header_transformation", func(b dataplane.Resources) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) {
 				m.ServerHeaderTransformation = hcmv3.HttpConnectionManager_OVERWRITE
 			})
 		}},
-		{"the last one must be the router", func(b xds.Bundle) {
+		{"the last one must be the router", func(b dataplane.Resources) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.HttpFilters = nil })
 		}},
-		{"field http_filters[0].is_optional", func(b xds.Bundle) {
+		{"field http_filters[0].is_optional", func(b dataplane.Resources) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.HttpFilters[0].IsOptional = true })
 		}},
-		{"field virtual_hosts[0].require_tls", func(b xds.Bundle) { b.Routes.VirtualHosts[0].RequireTls = routev3.VirtualHost_ALL }},
-		{"field virtual_hosts[0].routes[0].route.timeout", func(b xds.Bundle) { b.Routes.VirtualHosts[0].Routes[0].GetRoute().Timeout = durationpb.New(1) }},
-		{"field match", func(b xds.Bundle) { b.Routes.VirtualHosts[0].Routes[0].Match = nil }},
-		{"field route.cluster", func(b xds.Bundle) { b.Routes.VirtualHosts[0].Routes[0].Action = nil }},
-		{"field domains", func(b xds.Bundle) { b.Routes.VirtualHosts[0].Domains = []string{"*.a"} }},
-		{"field type", func(b xds.Bundle) {
+		{"field virtual_hosts[0].require_tls", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].RequireTls = routev3.VirtualHost_ALL }},
+		{"field virtual_hosts[0].routes[0].route.timeout", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Routes[0].GetRoute().Timeout = durationpb.New(1) }},
+		{"field match", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Routes[0].Match = nil }},
+		{"field route.cluster", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Routes[0].Action = nil }},
+		{"field domains", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Domains = []string{"*.a"} }},
+		{"field type", func(b dataplane.Resources) {
 			b.Clusters[0].ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		}},
-		{"field lb_policy", func(b xds.Bundle) { b.Clusters[0].LbPolicy = clusterv3.Cluster_LEAST_REQUEST }},
-		{"field connect_timeout", func(b xds.Bundle) { b.Clusters[0].ConnectTimeout = durationpb.New(1) }},
-		{"field circuit_breakers.thresholds.max_requests", func(b xds.Bundle) {
+		{"field lb_policy", func(b dataplane.Resources) { b.Clusters[0].LbPolicy = clusterv3.Cluster_LEAST_REQUEST }},
+		{"field connect_timeout", func(b dataplane.Resources) { b.Clusters[0].ConnectTimeout = durationpb.New(1) }},
+		{"field circuit_breakers.thresholds.max_requests", func(b dataplane.Resources) {
 			b.Clusters[0].CircuitBreakers.Thresholds[0].MaxRequests = wrapperspb.UInt32(10)
 		}},
-		{"field eds_cluster_config.eds_config", func(b xds.Bundle) { b.Clusters[0].EdsClusterConfig = nil }},
-		{"field eds_cluster_config.eds_config.path_config_source", func(b xds.Bundle) {
+		{"field eds_cluster_config.eds_config", func(b dataplane.Resources) { b.Clusters[0].EdsClusterConfig = nil }},
+		{"field eds_cluster_config.eds_config.path_config_source", func(b dataplane.Resources) {
 			b.Clusters[0].EdsClusterConfig.EdsConfig.ConfigSourceSpecifier = &corev3.ConfigSource_PathConfigSource{PathConfigSource: &corev3.PathConfigSource{}}
 		}},
-		{"field outlier_detection", func(b xds.Bundle) { b.Clusters[0].OutlierDetection = &clusterv3.OutlierDetection{} }},
-		{"field policy", func(b xds.Bundle) { b.Assignments[0].Policy = &endpointv3.ClusterLoadAssignment_Policy{} }},
-		{"field endpoints[0].priority", func(b xds.Bundle) { b.Assignments[0].Endpoints[0].Priority = 1 }},
-		{`field endpoints: field address: "localhost"`, func(b xds.Bundle) {
+		{"field outlier_detection", func(b dataplane.Resources) { b.Clusters[0].OutlierDetection = &clusterv3.OutlierDetection{} }},
+		{"field policy", func(b dataplane.Resources) { b.Assignments[0].Policy = &endpointv3.ClusterLoadAssignment_Policy{} }},
+		{"field endpoints[0].priority", func(b dataplane.Resources) { b.Assignments[0].Endpoints[0].Priority = 1 }},
+		{`field endpoints: field address: "localhost"`, func(b dataplane.Resources) {
 			b.Assignments[0].Endpoints[0].LbEndpoints[0].GetEndpoint().Address.GetSocketAddress().Address = "localhost"
 		}},
 	} {

@@ -14,7 +14,8 @@ type exchange struct {
 	res     *http1.Response // nil until there is one
 	scratch []byte          // what filters set
 	added   []http1.Field
-	status  int // of the reply; 0 when there is none
+	notes   []http1.Field // what filters leave for one another
+	status  int           // of the reply; 0 when there is none
 	body    string
 	unfit   bool // a filter set what cannot stand in a head
 
@@ -23,7 +24,7 @@ type exchange struct {
 
 func (x *exchange) begin(req *http1.Request) {
 	x.req, x.res = req, nil
-	x.scratch, x.added = x.scratch[:0], x.added[:0]
+	x.scratch, x.added, x.notes = x.scratch[:0], x.added[:0], x.notes[:0]
 	x.status, x.body, x.unfit = 0, "", false
 }
 
@@ -56,6 +57,28 @@ func (x *exchange) AddResponseHeader(name string, value []byte) {
 }
 
 func (x *exchange) Reply(status int, body string) { x.status, x.body = status, body }
+
+// SetNote leaves word for filters behind.
+func (x *exchange) SetNote(name string, value []byte) {
+	kept := x.keep(value)
+	for i := range x.notes {
+		if string(x.notes[i].Name) == name {
+			x.notes[i].Value = kept
+			return
+		}
+	}
+	x.notes = append(x.notes, http1.Field{Name: x.keep([]byte(name)), Value: kept})
+}
+
+// Note reads it.
+func (x *exchange) Note(name string) ([]byte, bool) {
+	for i := range x.notes {
+		if string(x.notes[i].Name) == name {
+			return x.notes[i].Value, true
+		}
+	}
+	return nil, false
+}
 
 // keep copies a value into the scratch memory.
 func (x *exchange) keep(value []byte) []byte {

@@ -21,7 +21,7 @@ func accessLogs(l *dataplane.AccessLog) ([]*accesslogv3.AccessLog, error) {
 	if l.Path == "" || l.Format == "" {
 		return nil, errors.New("an access log needs a path and a format")
 	}
-	config, err := pack(&filelogv3.FileAccessLog{
+	config, err := dataplane.Pack(&filelogv3.FileAccessLog{
 		Path: l.Path,
 		AccessLogFormat: &filelogv3.FileAccessLog_LogFormat{LogFormat: &corev3.SubstitutionFormatString{
 			Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{

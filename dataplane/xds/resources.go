@@ -15,7 +15,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	"google.golang.org/protobuf/proto"
+	upstreamsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -41,34 +41,35 @@ const unlimited = 1 << 20
 
 const connectTimeout = 5 * time.Second
 
-// Bundle is the resources of one proxy.
-type Bundle struct {
-	Listener    *listenerv3.Listener
-	Routes      *routev3.RouteConfiguration
-	Clusters    []*clusterv3.Cluster
-	Assignments []*endpointv3.ClusterLoadAssignment
-}
-
 // Resources translates a proxy into the v3 resources that Envoy takes. It
 // refuses what no data plane could serve: routes to clusters that do not
 // exist, two virtual hosts for one domain, overrides of filters that are not in
 // the chain.
-func Resources(p dataplane.Proxy) (Bundle, error) {
+func Resources(p dataplane.Proxy) (dataplane.Resources, error) {
 	if err := check(p); err != nil {
-		return Bundle{}, fmt.Errorf("translate proxy on %s: %w", p.Listen, err)
+		return dataplane.Resources{}, fmt.Errorf("translate proxy on %s: %w", p.Listen, err)
 	}
 	l, err := listener(p)
 	if err != nil {
-		return Bundle{}, fmt.Errorf("translate proxy on %s: %w", p.Listen, err)
+		return dataplane.Resources{}, fmt.Errorf("translate proxy on %s: %w", p.Listen, err)
 	}
-	b := Bundle{Listener: l, Routes: routes(p.Hosts)}
+	b := dataplane.Resources{Listener: l, Routes: routes(p.Hosts)}
 	for _, c := range p.Clusters {
 		assignment, err := assignment(c)
 		if err != nil {
-			return Bundle{}, fmt.Errorf("translate proxy on %s: %w", p.Listen, err)
+			return dataplane.Resources{}, fmt.Errorf("translate proxy on %s: %w", p.Listen, err)
 		}
-		b.Clusters = append(b.Clusters, cluster(c.Name))
+		wanted, err := cluster(c)
+		if err != nil {
+			return dataplane.Resources{}, fmt.Errorf("translate proxy on %s: %w", p.Listen, err)
+		}
+		b.Clusters = append(b.Clusters, wanted)
 		b.Assignments = append(b.Assignments, assignment)
+	}
+	for _, shape := range p.Shapes {
+		if err := shape(&b); err != nil {
+			return dataplane.Resources{}, fmt.Errorf("shape proxy on %s: %w", p.Listen, err)
+		}
 	}
 	return b, nil
 }
@@ -139,7 +140,7 @@ func listener(p dataplane.Proxy) (*listenerv3.Listener, error) {
 	for _, f := range p.Filters {
 		filters = append(filters, httpFilter(f.Name, f.Config))
 	}
-	end, err := pack(&routerv3.Router{SuppressEnvoyHeaders: true})
+	end, err := dataplane.Pack(&routerv3.Router{SuppressEnvoyHeaders: true})
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,7 @@ func listener(p dataplane.Proxy) (*listenerv3.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	manager, err := pack(&hcmv3.HttpConnectionManager{
+	manager, err := dataplane.Pack(&hcmv3.HttpConnectionManager{
 		CodecType:  hcmv3.HttpConnectionManager_HTTP1,
 		StatPrefix: "ingress",
 		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
@@ -201,9 +202,9 @@ func route(r dataplane.Route) *routev3.Route {
 	}
 }
 
-func cluster(name string) *clusterv3.Cluster {
-	return &clusterv3.Cluster{
-		Name:                 name,
+func cluster(c dataplane.Cluster) (*clusterv3.Cluster, error) {
+	made := &clusterv3.Cluster{
+		Name:                 c.Name,
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS},
 		EdsClusterConfig:     &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads()},
 		ConnectTimeout:       durationpb.New(connectTimeout),
@@ -215,7 +216,23 @@ func cluster(name string) *clusterv3.Cluster {
 			MaxRetries:         wrapperspb.UInt32(unlimited),
 		}}},
 	}
+	if !c.HTTP2 {
+		return made, nil
+	}
+	http2, err := dataplane.Pack(&upstreamsv3.HttpProtocolOptions{UpstreamProtocolOptions: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{
+		ExplicitHttpConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{
+			ProtocolConfig: &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{}},
+		},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	made.TypedExtensionProtocolOptions = map[string]*anypb.Any{httpOptions: http2}
+	return made, nil
 }
+
+// httpOptions is Envoy's name of a cluster's HTTP options.
+const httpOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 func assignment(c dataplane.Cluster) (*endpointv3.ClusterLoadAssignment, error) {
 	group := &endpointv3.LocalityLbEndpoints{}
@@ -254,13 +271,4 @@ func ads() *corev3.ConfigSource {
 		ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
 		ResourceApiVersion:    corev3.ApiVersion_V3,
 	}
-}
-
-// pack marshals deterministically, so that equal proxies give equal bytes.
-func pack(m proto.Message) (*anypb.Any, error) {
-	a := new(anypb.Any)
-	if err := anypb.MarshalFrom(a, m, proto.MarshalOptions{Deterministic: true}); err != nil {
-		return nil, fmt.Errorf("pack %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
-	}
-	return a, nil
 }

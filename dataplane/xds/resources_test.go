@@ -46,7 +46,7 @@ func whole(t testing.TB) dataplane.Proxy {
 }
 
 // document is every resource of a proxy as JSON, in the order of sending.
-func document(t *testing.T, b Bundle) []byte {
+func document(t *testing.T, b dataplane.Resources) []byte {
 	t.Helper()
 	var messages []proto.Message
 	for i, c := range b.Clusters {

@@ -32,9 +32,9 @@ type Server struct {
 	acks *ledger
 
 	mu     sync.Mutex
-	serial int                      // of the last snapshot
-	turns  map[string]chan struct{} // per node: one Set at a time
-	taken  map[string]Bundle        // per node: the last one it took
+	serial int                            // of the last snapshot
+	turns  map[string]chan struct{}       // per node: one Set at a time
+	taken  map[string]dataplane.Resources // per node: the last one it took
 }
 
 // NewServer listens on a free loopback port and serves until Close.
@@ -52,7 +52,7 @@ func NewServer() (*Server, error) {
 		served: make(chan struct{}),
 		acks:   newLedger(),
 		turns:  map[string]chan struct{}{},
-		taken:  map[string]Bundle{},
+		taken:  map[string]dataplane.Resources{},
 	}
 	callbacks := serverv3.CallbackFuncs{
 		DeltaStreamClosedFunc: func(id int64, _ *corev3.Node) { s.acks.closed(id) },
@@ -145,7 +145,7 @@ func (s *Server) goBack(ctx context.Context, node string, why error) error {
 }
 
 // push sends a bundle and waits until the node has taken it.
-func (s *Server) push(ctx context.Context, node string, b Bundle) error {
+func (s *Server) push(ctx context.Context, node string, b dataplane.Resources) error {
 	snapshot, version, err := s.snapshot(b)
 	if err != nil {
 		return err
@@ -184,7 +184,7 @@ func (s *Server) turn(ctx context.Context, node string) (done func(), err error)
 // that all are sent and acknowledged each time. Versions by content would send
 // no endpoints for a cluster that changed otherwise, which then never warms;
 // and nothing would follow a refusal that is repeated.
-func (s *Server) snapshot(b Bundle) (*cachev3.Snapshot, string, error) {
+func (s *Server) snapshot(b dataplane.Resources) (*cachev3.Snapshot, string, error) {
 	s.mu.Lock()
 	s.serial++
 	version := strconv.Itoa(s.serial)

@@ -19,11 +19,11 @@ const v8 = "envoy.wasm.runtime.v8"
 // inside the message, so that no file has to be where the proxy is. The name
 // becomes the plugin's, its root id and the id of its VM.
 func WasmFilter(name string, module, config []byte) (dataplane.Filter, error) {
-	text, err := pack(wrapperspb.String(string(config)))
+	text, err := dataplane.Pack(wrapperspb.String(string(config)))
 	if err != nil {
 		return dataplane.Filter{}, err
 	}
-	m, err := pack(&wasmfilterv3.Wasm{Config: &wasmv3.PluginConfig{
+	m, err := dataplane.Pack(&wasmfilterv3.Wasm{Config: &wasmv3.PluginConfig{
 		Name:          name,
 		RootId:        name,
 		Configuration: text,

@@ -345,7 +345,10 @@ func BenchmarkFilter(b *testing.B) {
 }
 
 // fixed is a request that costs nothing.
-type fixed struct{ token []byte }
+type fixed struct {
+	function.Exchange // no note is asked for
+	token             []byte
+}
 
 func (x *fixed) Method() []byte { return nil }
 func (x *fixed) Path() []byte   { return []byte("/pull") }

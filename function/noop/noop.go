@@ -24,6 +24,8 @@ func Function() function.Function {
 		Without: map[study.Form]string{
 			study.FormLibrary:  "none: a middleware that does nothing is a call that the compiler may leave out",
 			study.FormLua:      "not built: the embedded data plane has no Lua",
+			study.FormWasmGo:   "not built: needs a proxy-wasm module from Go",
+			study.FormDynmodGo: "not built: needs a dynamic module of Envoy's",
 			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
 			study.FormExternal: "not built: needs a service that the proxy asks",
 		},

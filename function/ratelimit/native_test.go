@@ -23,6 +23,8 @@ import (
 
 // exchange is a request in memory.
 type exchange struct {
+	function.Exchange // no note is asked for
+
 	request  map[string][]byte
 	response [][2]string
 	status   int

@@ -16,7 +16,8 @@ type layer struct {
 var layers = []layer{
 	{"ground", []string{"internal/arch", "internal/crate", "internal/golden", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/tally"}},
 	{"words", []string{"measure", "stat", "study"}},
-	{"contracts", []string{"api", "dataplane", "function", "load", "workload"}},
+	{"proxies", []string{"dataplane"}},
+	{"contracts", []string{"api", "function", "load", "workload"}},
 	{"apparatus", []string{"dataplane/xds", "testbed"}},
 	{"composition", []string{"mesh", "placement"}},
 	{"experiment", []string{"experiment"}},
@@ -66,9 +67,9 @@ type home struct {
 
 // homes lists every dependency. An import of anything else is a finding.
 var homes = []home{
-	{"github.com/envoyproxy/go-control-plane", []string{"dataplane/xds", "dataplane/embedded", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "mesh/consul"}},
-	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded"}},
-	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded"}},
+	{"github.com/envoyproxy/go-control-plane", []string{"dataplane", "dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "function/*/external.go", "function/*/prepare.go", "placement", "mesh/consul"}},
+	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "function/*", "workload/*"}},
+	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded", "function/*"}},
 	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement", "mesh/consul", "smp", "exposition"}},
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},

@@ -1,0 +1,116 @@
+package function
+
+import (
+	"net/http"
+	"time"
+)
+
+// Trial is traffic that shows a function at work: requests in order, and how
+// the services behind answer them.
+type Trial struct {
+	Name   string
+	Params string // of the function, JSON
+	// Replicas are the services there are; none means one that answers 200.
+	Replicas []Replica
+	Requests []Request
+	// Mutants are things that look like the function under Params and are not.
+	Mutants []Mutant
+	// Only, if set, is the one place where the trial makes sense.
+	Only Place
+}
+
+// Place is where a trial makes sense.
+type Place string
+
+// The places: anywhere, or in proxies alone.
+const (
+	Anywhere Place = ""
+	InProxy  Place = "proxy"
+)
+
+// Mutant is something that the judge must find fault with: the function under
+// other parameters, or evidence that was spoilt. One of Params and Spoil is set.
+type Mutant struct {
+	Name   string
+	Params string          // that the mutant is told, while the judge knows the trial's
+	Spoil  func(*Evidence) // changes what was seen in a trial without fault
+}
+
+// Replica is how one service answers: its k-th request by the k-th answer, and
+// by the last one from there on.
+type Replica struct {
+	Answers []Answer // none: 200, always
+	// Paths answer requests for some paths, counted by themselves.
+	Paths map[string][]Answer
+	// Down is a service that takes no connections.
+	Down bool
+}
+
+// Answer is one response of a replica.
+type Answer struct {
+	Status int           // 0 means 200
+	Delay  time.Duration // before anything is sent
+	Header http.Header
+	Body   string
+	Reset  bool // the connection is cut instead
+}
+
+// Request is one request of a trial, or several alike.
+type Request struct {
+	Method string // empty: GET
+	Target string // path and query; empty: /
+	Host   string // empty: the address
+	Header http.Header
+	Body   string
+	Caller Caller        // sent in the headers that the token check sets
+	After  time.Duration // to wait before it
+	Times  int           // how often, one after the other; 0 means once
+	AtOnce int           // how many at the same time, each as often; 0 means one
+	// Abandon is when the client goes away without its answer; 0: never.
+	Abandon time.Duration
+}
+
+// Message is a request or a response as one side saw it.
+type Message struct {
+	Method, Target, Host string // of a request
+	Status               int    // of a response
+	Header               http.Header
+	Body                 []byte
+}
+
+// Delivery is a request as it reached a replica.
+type Delivery struct {
+	// Of is the index of the observation whose request it was; -1: of none,
+	// such as a health check. A copy that a mirror sends has its original's.
+	Of      int
+	Replica int
+	At      time.Duration
+	Message Message
+	// Answered is the status that the replica sent; 0 when it could not.
+	Answered int
+	// Cancelled is when the replica saw that nobody waits any more; 0: it never did.
+	Cancelled time.Duration
+}
+
+// TrialHeader carries the number of a trial's request from the client to the
+// replicas. Functions leave it alone.
+const TrialHeader = "x-tare-trial"
+
+// Reached is what the i-th request of a trial became at the replicas.
+func (e Evidence) Reached(i int) (all []Delivery) {
+	for _, d := range e.Deliveries {
+		if d.Of == i {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// Replicas are those that deliveries went to, in order.
+func Replicas(ds []Delivery) []int {
+	all := make([]int, len(ds))
+	for i, d := range ds {
+		all[i] = d.Replica
+	}
+	return all
+}
