@@ -53,7 +53,7 @@ func (p *proxy) newCall(ctx context.Context, call proxywasm.Call) (*http.Request
 	if t == nil || t.clusters[call.Cluster] == nil {
 		return nil, fmt.Errorf("there is no such cluster")
 	}
-	e := t.clusters[call.Cluster].next()
+	e, _ := t.clusters[call.Cluster].choose(choice{})
 	if e == nil {
 		return nil, fmt.Errorf("it has no endpoint")
 	}

@@ -31,6 +31,7 @@ type conn struct {
 	content  []byte  // what they made of it; theirs, until they have left
 	gathered bool    // the request's body has been taken in, whole
 
+	fate  outcome // of the last attempt at an endpoint
 	probe *probe
 	head  bool // the method is HEAD; req's own slices end with its body
 
@@ -105,12 +106,12 @@ func (c *conn) exchange() bool {
 	c.stats.requests.Add(1)
 	t := c.p.table.Load()
 	c.note.begin(t.log, &c.req)
-	rt := t.match(c.req.Host, c.req.Path)
+	c.x.begin(&c.req)
+	rt := t.match(&c.x)
 	chain := t.chain
 	if rt != nil {
 		chain = rt.chain
 	}
-	c.x.begin(&c.req)
 	c.gathered = false
 	switch ok := c.filter(chain); {
 	case c.x.unfit:

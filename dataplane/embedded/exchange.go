@@ -32,6 +32,9 @@ func (x *exchange) Method() []byte { return x.req.Method }
 
 func (x *exchange) Path() []byte { return x.req.Target }
 
+// Host is where the request is meant for, with its port if it has one.
+func (x *exchange) Host() []byte { return x.req.Host }
+
 func (x *exchange) Header(name string) ([]byte, bool) {
 	if name == "host" {
 		return x.req.Host, true

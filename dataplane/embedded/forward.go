@@ -14,6 +14,7 @@ const (
 	connectFails = "upstream connect error or disconnect/reset before headers. reset reason: connection failure"
 	upstreamEnds = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
 	upstreamBad  = "upstream connect error or disconnect/reset before headers. reset reason: protocol error"
+	upstreamFull = "upstream connect error or disconnect/reset before headers. reset reason: overflow"
 	upstreamSlow = "upstream request timeout"
 )
 
@@ -31,10 +32,21 @@ const (
 
 // forward hands a request to the cluster and its response to the client.
 func (c *conn) forward(to *cluster) bool {
-	e := to.next()
-	if e == nil {
+	e, why := to.choose(choice{})
+	switch why {
+	case noEndpoint:
 		return c.reply(http.StatusServiceUnavailable, noUpstream)
+	case overloaded:
+		return c.reply(http.StatusServiceUnavailable, upstreamFull)
 	}
+	c.fate = outcome{}
+	next := c.attempt(e)
+	to.done(e, c.fate)
+	return next
+}
+
+// attempt tries one endpoint.
+func (c *conn) attempt(e *endpoint) bool {
 	c.note.upstream = e.addr
 	if c.gathered {
 		c.req.SetLength(int64(len(c.content)))
@@ -53,6 +65,7 @@ func (c *conn) forward(to *cluster) bool {
 			fresh, err := e.dial()
 			if err != nil {
 				c.stats.connectFails.Add(1)
+				c.fate.fault = connectFailed
 				return c.fail(whole, http.StatusServiceUnavailable, connectFails)
 			}
 			u = fresh
@@ -64,6 +77,7 @@ func (c *conn) forward(to *cluster) bool {
 			err = c.response(u, method)
 		}
 		if err == nil {
+			c.fate.status = c.res.Status
 			return c.relay(u, sent)
 		}
 		// Nothing came back on a connection that the upstream had closed
@@ -208,17 +222,22 @@ func (c *conn) abandon(u *upstream, sent chan error) error {
 // explain answers for an upstream that did not.
 func (c *conn) explain(err, bodyErr error, whole bool) bool {
 	var e *http1.Error
+	c.fate.fault = wasReset
 	switch {
 	case c.cut == clientGone:
+		c.fate.fault = givenUp
 		c.stats.aborted.Add(1)
 		return false
 	case c.cut == timedOut:
+		c.fate.fault = tookTooLong
 		c.stats.timeouts.Add(1)
 		return c.fail(whole, http.StatusGatewayTimeout, upstreamSlow)
 	case errors.As(bodyErr, &e):
+		c.fate.fault = givenUp
 		c.stats.malformed.Add(1)
 		return c.fail(false, e.Status, e.Reason)
 	case errors.Is(bodyErr, errClient):
+		c.fate.fault = givenUp
 		c.stats.aborted.Add(1)
 		return false
 	case errors.As(err, &e):

@@ -3,7 +3,6 @@ package embedded
 import (
 	"bytes"
 	"strings"
-	"sync/atomic"
 )
 
 // table is a whole configuration, immutable but for the turns of its clusters.
@@ -26,29 +25,25 @@ type route struct {
 	chain   []link
 }
 
-// cluster is endpoints that take turns.
-type cluster struct {
-	endpoints []*endpoint
-	turn      atomic.Uint64
-}
-
-// next is the endpoint whose turn it is; nil when there is none.
-func (c *cluster) next() *endpoint {
-	switch len(c.endpoints) {
-	case 0:
-		return nil
-	case 1:
-		return c.endpoints[0]
-	}
-	return c.endpoints[(c.turn.Add(1)-1)%uint64(len(c.endpoints))]
+// asking is a request that looks for its route. Both carriers bring one.
+type asking interface {
+	Method() []byte
+	Path() []byte // as sent, with query
+	Host() []byte
+	// Header is the first field of a name, which is given in lower case.
+	Header(name string) ([]byte, bool)
 }
 
 // match finds the route of a request; nil when there is none. Domains are
 // compared with the whole Host, port included, as Envoy does.
-func (t *table) match(host, path []byte) *route {
-	h := t.host(host)
+func (t *table) match(x asking) *route {
+	h := t.host(x.Host())
 	if h == nil {
 		return nil
+	}
+	path := x.Path()
+	if i := bytes.IndexByte(path, '?'); i >= 0 {
+		path = path[:i]
 	}
 	for i := range h.routes {
 		r := &h.routes[i]

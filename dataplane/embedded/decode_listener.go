@@ -1,0 +1,122 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	filelogv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/taremesh/tare/internal/protofield"
+)
+
+// honouredOfListeners is what is done of listeners, and of what stands in them.
+var honouredOfListeners = protofield.Honoured{
+	"envoy.config.listener.v3.Listener":    {"name", "address", "filter_chains"},
+	"envoy.config.listener.v3.FilterChain": {"filters"},
+	"envoy.config.listener.v3.Filter":      {"name", "typed_config"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
+		"codec_type", "stat_prefix", "rds", "http_filters", "generate_request_id", "server_header_transformation",
+		"access_log",
+	},
+	"envoy.config.accesslog.v3.AccessLog":                                    {"name", "typed_config"},
+	"envoy.extensions.access_loggers.file.v3.FileAccessLog":                  {"path", "log_format"},
+	"envoy.config.core.v3.SubstitutionFormatString":                          {"text_format_source"},
+	"envoy.config.core.v3.DataSource":                                        {"inline_string"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.Rds":        {"config_source", "route_config_name"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": {"name", "typed_config"},
+	"envoy.extensions.filters.http.router.v3.Router":                         {"suppress_envoy_headers"},
+}
+
+const routerURL = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+
+type listenerSpec struct {
+	name, addr, routes string
+	filters            []filterSpec
+	log                *logSpec // nil: none
+}
+
+// logSpec is an access log: a file, and Envoy's format of its lines.
+type logSpec struct{ path, format string }
+
+func decodeListener(a *anypb.Any) (s listenerSpec, err error) {
+	l, err := check(a, &listenerv3.Listener{})
+	s.name = l.GetName()
+	if err != nil {
+		return s, err
+	}
+	if s.addr, err = hostport(l.GetAddress()); err != nil {
+		return s, err
+	}
+	chains := l.GetFilterChains()
+	if len(chains) != 1 || len(chains[0].GetFilters()) != 1 {
+		return s, errors.New("field filter_chains: one chain of one network filter is supported")
+	}
+	m, err := check(chains[0].GetFilters()[0].GetTypedConfig(), &hcmv3.HttpConnectionManager{})
+	if err != nil {
+		return s, fmt.Errorf("http_connection_manager: %w", err)
+	}
+	if s.filters, err = chain(m); err != nil {
+		return s, fmt.Errorf("http_connection_manager: %w", err)
+	}
+	if s.log, err = decodeLog(m.GetAccessLog()); err != nil {
+		return s, fmt.Errorf("http_connection_manager: field access_log: %w", err)
+	}
+	s.routes = m.GetRds().GetRouteConfigName()
+	if s.routes == "" {
+		return s, errors.New("http_connection_manager: field rds: is required")
+	}
+	return s, ads("http_connection_manager: field rds.config_source", m.GetRds().GetConfigSource())
+}
+
+const fileLogURL = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+
+func decodeLog(logs []*accesslogv3.AccessLog) (*logSpec, error) {
+	if len(logs) == 0 {
+		return nil, nil
+	}
+	if len(logs) > 1 || logs[0].GetTypedConfig().GetTypeUrl() != fileLogURL {
+		return nil, fmt.Errorf("one log is supported, of type %s", fileLogURL)
+	}
+	m, err := check(logs[0].GetTypedConfig(), &filelogv3.FileAccessLog{})
+	if err != nil {
+		return nil, err
+	}
+	s := &logSpec{path: m.GetPath(), format: m.GetLogFormat().GetTextFormatSource().GetInlineString()}
+	if s.path == "" || s.format == "" {
+		return nil, errors.New("a path and a format in text_format_source.inline_string are required")
+	}
+	return s, nil
+}
+
+func chain(m *hcmv3.HttpConnectionManager) ([]filterSpec, error) {
+	if t := m.GetCodecType(); t != hcmv3.HttpConnectionManager_HTTP1 {
+		return nil, fmt.Errorf("field codec_type: %v is not supported, HTTP1 is", t)
+	}
+	if g := m.GetGenerateRequestId(); g == nil || g.GetValue() {
+		return nil, errors.New("field generate_request_id: must be false, request ids are not supported")
+	}
+	if t := m.GetServerHeaderTransformation(); t != hcmv3.HttpConnectionManager_PASS_THROUGH {
+		return nil, fmt.Errorf("field server_header_transformation: %v is not supported, PASS_THROUGH is", t)
+	}
+	filters := m.GetHttpFilters()
+	if len(filters) == 0 || filters[len(filters)-1].GetTypedConfig().GetTypeUrl() != routerURL {
+		return nil, errors.New("field http_filters: the last one must be the router")
+	}
+	r, err := check(filters[len(filters)-1].GetTypedConfig(), &routerv3.Router{})
+	if err != nil {
+		return nil, fmt.Errorf("field http_filters: router: %w", err)
+	}
+	if !r.GetSuppressEnvoyHeaders() {
+		return nil, errors.New("field http_filters: router: field suppress_envoy_headers: must be true, Envoy's headers are not supported")
+	}
+	var specs []filterSpec
+	for _, f := range filters[:len(filters)-1] {
+		specs = append(specs, filterSpec{f.GetName(), f.GetTypedConfig()})
+	}
+	return specs, nil
+}
