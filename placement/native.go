@@ -16,7 +16,7 @@ import (
 // native runs in the proxy, as the data plane's own filter, at the end of the chain.
 var native = Placement{
 	Form:  study.FormNative,
-	Sites: []study.Site{study.SiteServer},
+	Sites: study.ProxySites(),
 	Has:   func(f function.Function) bool { return f.Native != nil },
 	Place: func(t *testbed.Topology, f function.Function, s function.Spec) error {
 		if t.Proxy == nil {

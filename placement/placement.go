@@ -5,6 +5,7 @@
 package placement
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/taremesh/tare/dataplane"
@@ -21,7 +22,8 @@ type Placement struct {
 	On func(plane string) string
 	// Has reports whether the function exists in this form.
 	Has func(function.Function) bool
-	// Place adds the function, with its parameters, to the topology.
+	// Place adds the function, with its parameters, to the service or to the
+	// server's proxy of the topology.
 	Place func(t *testbed.Topology, f function.Function, s function.Spec) error
 }
 
@@ -30,6 +32,20 @@ func (p Placement) Name() string { return string(p.Form) }
 
 // At reports whether the form can run at the site.
 func (p Placement) At(s study.Site) bool { return slices.Contains(p.Sites, s) }
+
+// PlaceAt does what Place does, at the site.
+func (p Placement) PlaceAt(t *testbed.Topology, at study.Site, f function.Function, s function.Spec) error {
+	if at == study.SiteService || at == study.SiteServer {
+		return p.Place(t, f, s)
+	}
+	own, there := t.Proxy, t.ProxyAt(at)
+	if there == nil {
+		return fmt.Errorf("place %s at site %s of %s: no proxy is there", f.Name, at, t.Name)
+	}
+	t.Proxy = there
+	defer func() { t.Proxy = own }()
+	return p.Place(t, f, s)
+}
 
 // All lists the placements there are.
 func All() []Placement { return []Placement{library, native, wasm} }

@@ -3,6 +3,7 @@ package placement_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -226,9 +227,9 @@ func TestNativeNeedsAProxy(t *testing.T) {
 }
 
 func TestSites(t *testing.T) {
-	for form, want := range map[study.Form]study.Site{study.FormLibrary: study.SiteService, study.FormNative: study.SiteServer, study.FormWasm: study.SiteServer} {
+	for form, want := range map[study.Form][]study.Site{study.FormLibrary: {study.SiteService}, study.FormNative: study.ProxySites(), study.FormWasm: study.ProxySites()} {
 		for _, s := range study.Sites() {
-			if got := get(t, form).At(s); got != (s == want) {
+			if got := get(t, form).At(s); got != slices.Contains(want, s) {
 				t.Errorf("form %s at site %s: %t", form, s, got)
 			}
 		}
@@ -237,5 +238,35 @@ func TestSites(t *testing.T) {
 		if p.Has(function.Function{}) {
 			t.Errorf("a function without forms has %s", p.Form)
 		}
+	}
+}
+
+// A function at a site goes into the proxy of that site, and into no other.
+func TestPlaceAt(t *testing.T) {
+	f := ratelimit.Function()
+	spec, err := f.Decode(study.Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range study.ProxySites() {
+		x := router()
+		server := x.Proxy
+		for _, s := range study.HopSites() {
+			x.Hops = append(x.Hops, testbed.Hop{Site: s, Proxy: router().Proxy})
+		}
+		if err := get(t, study.FormNative).PlaceAt(x, at, f, spec); err != nil {
+			t.Fatal(err)
+		}
+		if x.Proxy != server {
+			t.Errorf("at %s: the server has another proxy", at)
+		}
+		for _, s := range study.ProxySites() {
+			if n := len(x.ProxyAt(s).Filters); (n == 1) != (s == at) {
+				t.Errorf("at %s: the proxy at %s has %d filters", at, s, n)
+			}
+		}
+	}
+	if err := get(t, study.FormNative).PlaceAt(router(), study.SiteClient, f, spec); err == nil || !strings.Contains(err.Error(), "site client of router: no proxy is there") {
+		t.Errorf("without a hop: %v", err)
 	}
 }

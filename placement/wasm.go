@@ -12,7 +12,7 @@ import (
 // wasm runs in the proxy as a proxy-wasm module, at the end of the chain.
 var wasm = Placement{
 	Form:  study.FormWasm,
-	Sites: []study.Site{study.SiteServer},
+	Sites: study.ProxySites(),
 	Has:   func(f function.Function) bool { return f.Wasm != nil },
 	Place: func(t *testbed.Topology, f function.Function, s function.Spec) error {
 		if t.Proxy == nil {

@@ -77,7 +77,7 @@ func factorKinds() []factorKind {
 		{name: factorFilter, doc: "a filter that does nothing, in a form: [none, wasm]", short: "filter", field: "write control: noop and its form", read: readForm},
 		{name: factorForm, doc: "the study's function, in a form: [none, native, wasm]", short: "form", field: "write form: itself", read: readForm},
 		{name: factorFunction, doc: "what is weighed: none, noop (nothing, in the same form), or the study's function", short: "function", field: "write form: or control: noop", read: readFunction},
-		{name: factorSite, single: true, doc: "where the function runs: service, server", short: "site", field: "write site: beside form:", read: oneOf(words(Sites()), nil)},
+		{name: factorSite, single: true, doc: "where the function runs: service, server", short: "site", field: "write site: beside form:", read: oneOf(words([]Site{SiteService, SiteServer}), nil)},
 		{name: factorDataPlane, doc: "what runs the proxies: [embedded, envoy], or envoy@VERSION", short: "plane", field: "list the planes in the study's dataplane:", proxy: true, read: readPlane},
 		{name: "replicas", doc: "processes of the service, such as [1, 3]", short: "x", read: whole(1, 16, "process")},
 		{name: "mtls", single: true, doc: "encryption between proxies", short: "mtls", proxy: true, idle: levelOff, read: switched("no testbed can switch it: local has none, and on consul it is always on")},

@@ -41,10 +41,20 @@ type Site string
 const (
 	SiteService Site = "service" // in the application
 	SiteServer  Site = "server"  // the server's sidecar
+	SiteClient  Site = "client"  // the client's sidecar
+	SiteIngress Site = "ingress" // the gateway by which requests come into the mesh
+	SiteEgress  Site = "egress"  // the gateway by which they leave it
 )
 
 // Sites lists all sites.
-func Sites() []Site { return []Site{SiteService, SiteServer} }
+func Sites() []Site { return append([]Site{SiteService, SiteServer}, HopSites()...) }
+
+// HopSites lists the sites of proxies in front of the server's, in the order
+// in which a request meets them.
+func HopSites() []Site { return []Site{SiteIngress, SiteClient, SiteEgress} }
+
+// ProxySites lists the sites that are proxies.
+func ProxySites() []Site { return append([]Site{SiteServer}, HopSites()...) }
 
 // Control says that a treatment is part of the apparatus of comparison.
 type Control string

@@ -10,6 +10,7 @@ import (
 	"net"
 
 	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/study"
 	"github.com/taremesh/tare/workload"
 )
 
@@ -21,8 +22,12 @@ type Topology struct {
 	DataPlane string // which plane runs the proxy; empty: none
 	// Proxy is what the proxy shall do; nil: the service is called directly.
 	// The testbed fills in where it listens and the endpoint of ServiceCluster.
-	Proxy   *dataplane.Proxy
-	Workers int // of the proxy; 0 means 1
+	Proxy *dataplane.Proxy
+	// Hops are the proxies in front of Proxy, the first of which requests go
+	// to; each forwards to the next, and the last to Proxy, or without one to
+	// the service.
+	Hops    []Hop
+	Workers int // of each proxy; 0 means 1
 	// Cores is how many of the allowed cores each of its processes may run on,
 	// the lowest ones; 0: all.
 	Cores int
@@ -34,6 +39,26 @@ type Topology struct {
 	Asked *Asked
 	// Probe is a request that must be served before the topology counts as up.
 	Probe Request
+}
+
+// Hop is a proxy on the way to the server's. Its cluster ServiceCluster is what
+// comes behind it.
+type Hop struct {
+	Site  study.Site // one of study.HopSites
+	Proxy *dataplane.Proxy
+}
+
+// ProxyAt is the topology's proxy at the site; nil: there is none.
+func (t *Topology) ProxyAt(s study.Site) *dataplane.Proxy {
+	if s == study.SiteServer {
+		return t.Proxy
+	}
+	for _, h := range t.Hops {
+		if h.Site == s {
+			return h.Proxy
+		}
+	}
+	return nil
 }
 
 // Asked is a function's external service.
