@@ -114,7 +114,7 @@ func (c *conn) relay(u *upstream, sent chan error) bool {
 func (c *conn) relayPlain(u *upstream, sent chan error) bool {
 	c.mark(streaming)
 	ends := c.res.Length == http1.UntilEnd || c.res.Length == http1.Chunked
-	last := c.req.Close || c.p.ending.Load() || (ends && c.req.Old())
+	last := c.req.Close || c.ending() || (ends && c.req.Old())
 	b := c.res.AppendStatus(c.out[:0])
 	switch {
 	case c.res.NoBody:
@@ -146,7 +146,7 @@ func (c *conn) finish(u *upstream, sent chan error, err error, clean, last bool)
 		c.stats.aborted.Add(1)
 		// The client must not take what it has for the whole; it may be gone
 		// already, so that this may fail.
-		_ = c.in.src.SetLinger(0)
+		_ = c.tcp.SetLinger(0)
 		return false
 	}
 	return !last

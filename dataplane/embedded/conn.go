@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -18,6 +19,8 @@ import (
 // what it needs is allocated once.
 type conn struct {
 	p     *proxy
+	tcp   *net.TCPConn // what in.src reads from: itself, or TLS over it
+	from  *entrance    // nil: none that can be drained
 	in    reader
 	req   http1.Request
 	res   http1.Response
@@ -75,6 +78,12 @@ func (c *conn) serve() {
 	c.in.src.Close()
 }
 
+// ending reports whether this is the last exchange: the proxy ends, or its
+// listener has changed.
+func (c *conn) ending() bool {
+	return c.p.ending.Load() || c.from != nil && c.from.draining.Load()
+}
+
 // one serves one request and reports whether another may follow.
 func (c *conn) one() bool {
 	next := c.exchange()
@@ -90,7 +99,7 @@ func (c *conn) one() bool {
 func (c *conn) exchange() bool {
 	c.mark(resting)
 	if c.in.r == c.in.w {
-		if c.p.ending.Load() || c.in.fill() != nil {
+		if c.ending() || c.in.fill() != nil {
 			return false
 		}
 	}
@@ -170,7 +179,7 @@ func (c *conn) refuse(err error) bool {
 
 // reply answers in the upstream's place.
 func (c *conn) reply(status int, body string) bool {
-	keep := !c.req.Close && !c.p.ending.Load() && c.skippable()
+	keep := !c.req.Close && !c.ending() && c.skippable()
 	b := append(c.out[:0], "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(b, ' ')
@@ -259,7 +268,8 @@ func (c *conn) linger() {
 	if c.req.Length == 0 && c.in.r == c.in.w {
 		return
 	}
-	if c.in.src.CloseWrite() != nil || c.in.src.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	half, ok := c.in.src.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || c.in.src.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
 	// However it ends, the connection is closed next.

@@ -9,7 +9,7 @@ import (
 // exchange is a request as filters see it. One belongs to each connection and
 // is used again for every request.
 type exchange struct {
-	tcp     *net.TCPConn
+	tcp     net.Conn // to ask for addresses
 	req     *http1.Request
 	res     *http1.Response // nil until there is one
 	scratch []byte          // what filters set

@@ -104,7 +104,7 @@ func (p *proxy) accept(l net.Listener) {
 
 // adopt starts a connection.
 func (p *proxy) adopt(tcp *net.TCPConn) {
-	c := &conn{p: p, in: reader{src: tcp}, probe: newProbe(tcp), x: exchange{tcp: tcp}}
+	c := &conn{p: p, tcp: tcp, in: reader{src: tcp}, probe: newProbe(tcp), x: exchange{tcp: tcp}}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ending.Load() {

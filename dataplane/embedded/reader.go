@@ -17,7 +17,7 @@ const (
 
 // reader is the bytes that have come in on a connection and are not used yet.
 type reader struct {
-	src  *net.TCPConn
+	src  net.Conn
 	buf  []byte
 	r, w int
 	// small is the buffer that it rests with, while buf is a larger one.

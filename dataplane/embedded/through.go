@@ -61,7 +61,7 @@ func (c *conn) relayBodyThrough(u *upstream, sent chan error) bool {
 	if errors.Is(err, errReplaced) {
 		return c.replace(u, sent, w.in.done())
 	}
-	last := c.req.Close || c.p.ending.Load() || w.untilEnd
+	last := c.req.Close || c.ending() || w.untilEnd
 	clean := err == nil && w.in.done() && !w.in.ended && !c.res.Close && u.r == u.w
 	return c.finish(u, sent, err, clean, last)
 }
@@ -146,7 +146,7 @@ func (w *outflow) whole() error {
 	}
 	w.out = http1.AppendFraming(w.res.AppendStatus(w.out[:0]), int64(len(body)))
 	w.note.sent = int64(len(body))
-	w.out = append(w.appendOwn(w.out, w.req.Close || w.p.ending.Load()), body...)
+	w.out = append(w.appendOwn(w.out, w.req.Close || w.ending()), body...)
 	return w.write(w.out)
 }
 
@@ -158,7 +158,7 @@ func (w *outflow) pieces() error {
 	if !w.untilEnd {
 		w.out = http1.AppendFraming(w.out, http1.Chunked)
 	}
-	w.out = w.appendOwn(w.out, w.untilEnd || w.req.Close || w.p.ending.Load())
+	w.out = w.appendOwn(w.out, w.untilEnd || w.req.Close || w.ending())
 	w.u.grow(bodyBuffer)
 	for !w.in.done() {
 		var err error

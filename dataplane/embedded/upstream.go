@@ -25,7 +25,7 @@ type endpoint struct {
 // upstream is one connection to an endpoint.
 type upstream struct {
 	reader
-	conn   *net.TCPConn
+	conn   net.Conn
 	home   *endpoint
 	probe  *probe
 	pooled bool   // it has carried a request before
@@ -67,9 +67,8 @@ func (e *endpoint) dial() (*upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", e.addr, err)
 	}
-	u := &upstream{conn: c.(*net.TCPConn), home: e}
+	u := &upstream{conn: c, home: e, probe: newProbe(c.(*net.TCPConn))}
 	u.reader.src = u.conn
-	u.probe = newProbe(u.conn)
 	return u, nil
 }
 

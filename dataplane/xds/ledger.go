@@ -13,7 +13,7 @@ import (
 )
 
 // resourceTypes is in the order in which a proxy takes them.
-var resourceTypes = []string{resource.ClusterType, resource.EndpointType, resource.ListenerType, resource.RouteType}
+var resourceTypes = []string{resource.SecretType, resource.ClusterType, resource.EndpointType, resource.ListenerType, resource.RouteType}
 
 // ledger keeps what every node has acknowledged.
 type ledger struct {

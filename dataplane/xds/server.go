@@ -191,11 +191,16 @@ func (s *Server) snapshot(b dataplane.Resources) (*cachev3.Snapshot, string, err
 	s.mu.Unlock()
 	byType := map[string][]types.Resource{
 		resource.ListenerType: {b.Listener},
-		resource.RouteType:    {b.Routes},
+	}
+	if b.Routes != nil { // a listener that hands on TCP has none
+		byType[resource.RouteType] = []types.Resource{b.Routes}
 	}
 	for i, c := range b.Clusters {
 		byType[resource.ClusterType] = append(byType[resource.ClusterType], c)
 		byType[resource.EndpointType] = append(byType[resource.EndpointType], b.Assignments[i])
+	}
+	for _, secret := range b.Secrets {
+		byType[resource.SecretType] = append(byType[resource.SecretType], secret)
 	}
 	snapshot, err := cachev3.NewSnapshot(version, byType)
 	if err != nil {
