@@ -178,6 +178,9 @@ type Exchange interface {
 	// reads it. Envoy calls it dynamic metadata. Names begin with the function's id.
 	SetNote(name string, value []byte)
 	Note(name string) (value []byte, ok bool)
+	// ClearRoute has the route looked for again, with the request as it is now:
+	// a filter that changes what routes are chosen by must call it, as in Envoy.
+	ClearRoute()
 }
 
 // Responder is a Filter that sees the head of a response, from the service or

@@ -19,6 +19,7 @@ type Exchange struct {
 	Response     []Field // added by filters
 	Status       int     // of the reply, 0 without one
 	Body         string
+	Cleared      int // how often a filter had the route looked for again
 
 	lent  [][]byte
 	notes []Field
@@ -78,6 +79,9 @@ func (x *Exchange) Note(name string) ([]byte, bool) {
 	}
 	return nil, false
 }
+
+// ClearRoute counts.
+func (x *Exchange) ClearRoute() { x.Cleared++ }
 
 // Get returns the value of a field of the list, empty without one.
 func Get(fields []Field, name string) string {

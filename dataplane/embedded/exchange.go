@@ -18,6 +18,7 @@ type exchange struct {
 	status  int           // of the reply; 0 when there is none
 	body    string
 	unfit   bool // a filter set what cannot stand in a head
+	rematch bool // a filter wants the route looked for again
 
 	request, response fields // as plugins see them
 }
@@ -25,7 +26,7 @@ type exchange struct {
 func (x *exchange) begin(req *http1.Request) {
 	x.req, x.res = req, nil
 	x.scratch, x.added, x.notes = x.scratch[:0], x.added[:0], x.notes[:0]
-	x.status, x.body, x.unfit = 0, "", false
+	x.status, x.body, x.unfit, x.rematch = 0, "", false, false
 }
 
 func (x *exchange) Method() []byte { return x.req.Method }
@@ -60,6 +61,9 @@ func (x *exchange) AddResponseHeader(name string, value []byte) {
 }
 
 func (x *exchange) Reply(status int, body string) { x.status, x.body = status, body }
+
+// ClearRoute has the route looked for again.
+func (x *exchange) ClearRoute() { x.rematch = true }
 
 // SetNote leaves word for filters behind.
 func (x *exchange) SetNote(name string, value []byte) {
