@@ -205,7 +205,7 @@ func moreBlocks(n int) []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("about %d more blocks would decide it, if estimate and spread stay", n)}
+	return []string{stat.MoreBlocks(n) + " would decide it, if estimate and spread stay"}
 }
 
 // judge gives the outcome. Where the A/A gate failed, nothing passes as lying

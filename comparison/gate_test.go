@@ -359,3 +359,25 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 }
+
+// What holds of every case is said once, and of some by their names.
+func TestReasonsAreSaidOnce(t *testing.T) {
+	g := &comparison.Gate{Outcome: comparison.Unsure}
+	for _, name := range []string{"a", "b"} {
+		base := "router"
+		g.Cases = append(g.Cases, comparison.Case{Treatment: name, Baseline: &base, Endpoint: "p50", Outcome: comparison.Unsure, Why: []string{"too few blocks"}})
+	}
+	g.Cases[1].Why = append(g.Cases[1].Why, "about 3 more blocks would decide it")
+	var out strings.Builder
+	if err := g.Text(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"every comparison: too few blocks\n", g.Cases[1].Name() + ": about 3 more blocks would decide it\n"} {
+		if strings.Count(out.String(), want) != 1 {
+			t.Errorf("%q is not said once:\n%s", want, &out)
+		}
+	}
+	if strings.Count(out.String(), "too few blocks") != 1 {
+		t.Errorf("said again:\n%s", &out)
+	}
+}

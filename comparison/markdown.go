@@ -18,10 +18,8 @@ func (g *Gate) Markdown(w io.Writer) error {
 		cells[0] = signs[c.Outcome] + " " + cells[0]
 		p.row(cells)
 	}
-	for _, c := range g.Cases {
-		for _, why := range c.Why {
-			p.line("\n- %s", escaped(c.Name()+": "+why))
-		}
+	for _, reason := range g.reasons() {
+		p.line("\n- %s", escaped(reason))
 	}
 	p.markdownNotes(g.Differs, g.Warnings)
 	return p.err

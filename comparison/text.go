@@ -34,13 +34,33 @@ func (g *Gate) Text(w io.Writer) error {
 		fmt.Fprintln(t, strings.Join(caseCells(c), "\t"))
 	}
 	p.keep(t.Flush())
-	for _, c := range g.Cases {
-		for _, why := range c.Why {
-			p.line("%s: %s", c.Name(), why)
-		}
+	for _, reason := range g.reasons() {
+		p.line("%s", reason)
 	}
 	p.notes(g.Differs, g.Warnings)
 	return p.err
+}
+
+// reasons says once what holds of several cases, in the order of the first.
+func (g *Gate) reasons() []string {
+	var whys []string
+	of := map[string][]string{}
+	for _, c := range g.Cases {
+		for _, why := range c.Why {
+			if of[why] == nil {
+				whys = append(whys, why)
+			}
+			of[why] = append(of[why], c.Name())
+		}
+	}
+	for i, why := range whys {
+		who := strings.Join(of[why], ", ")
+		if n := len(of[why]); n > 1 && n == len(g.Cases) {
+			who = "every comparison"
+		}
+		whys[i] = who + ": " + why
+	}
+	return whys
 }
 
 func (g *Gate) title() string {

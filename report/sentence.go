@@ -93,11 +93,8 @@ func verdictWords(c Comparison) string {
 	if c.Direction != nil {
 		s += ", " + *c.Direction
 	}
-	switch {
-	case c.BlocksNeeded > 1000:
-		s += " (over 1000 more blocks)"
-	case c.BlocksNeeded > 0:
-		s += fmt.Sprintf(" (about %d more blocks)", c.BlocksNeeded)
+	if c.BlocksNeeded > 0 {
+		s += " (" + stat.MoreBlocks(c.BlocksNeeded) + ")"
 	}
 	return s
 }

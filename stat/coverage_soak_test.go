@@ -20,11 +20,7 @@ func TestSoakSimultaneousCoverage(t *testing.T) {
 					t.Run(c.String(), func(t *testing.T) {
 						corrected, plain := c.cover(t)
 						t.Logf("| %s | %d | %d | %g | %.1f | %.1f |", c.name, blocks, comparisons, correlation, percent(corrected), percent(plain))
-						most := 0.965
-						if blocks < 12 {
-							most = 1 // Bonferroni does not use the correlation
-						}
-						between(t, "simultaneous", corrected, 0.95, most)
+						between(t, "simultaneous", corrected, 0.95, 0.965)
 					})
 				}
 			}

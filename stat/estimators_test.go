@@ -214,9 +214,9 @@ func (s estimator) cover(t *testing.T, blocks, reps int) (together, alone stat.B
 	return count(t, families, reps), count(t, singles, of)
 }
 
-// checkCover holds the bar: intervals cover 95 % ± 2, alone and together. Below
-// 12 blocks, and of two runs, what is together is Bonferroni's, which covers more
-// where comparisons go together.
+// checkCover holds the bar: intervals cover 95 % ± 2, alone and together. Of two
+// runs what is together is Bonferroni's, which covers more where comparisons go
+// together.
 func (s estimator) checkCover(t *testing.T, blocks, reps int) {
 	t.Helper()
 	together, alone := s.cover(t, blocks, reps)
@@ -226,7 +226,7 @@ func (s estimator) checkCover(t *testing.T, blocks, reps int) {
 		t.Errorf("%s, %d blocks: an interval covers %.1f %%, want 95 ± 2", s.name, blocks, p)
 	}
 	most := 97 + slack
-	if blocks < 12 || s.name == "Welch" {
+	if s.name == "Welch" {
 		most = 100
 	}
 	if p := percent(together); p < 93-slack || p > most {

@@ -1,6 +1,7 @@
 package stat
 
 import (
+	"fmt"
 	"math"
 	"sort"
 
@@ -57,4 +58,18 @@ func BestLength(overhead, within, between float64) float64 {
 		return math.Inf(1)
 	}
 	return math.Sqrt(overhead * within / between)
+}
+
+// tooMany is the number of blocks beyond which nobody wants to know it exactly.
+const tooMany = 1000
+
+// MoreBlocks words a number of further blocks.
+func MoreBlocks(n int) string {
+	switch {
+	case n > tooMany:
+		return fmt.Sprintf("over %d more blocks", tooMany)
+	case n == 1:
+		return "about 1 more block"
+	}
+	return fmt.Sprintf("about %d more blocks", n)
 }

@@ -123,3 +123,11 @@ func TestBestLengthNarrowsIntervals(t *testing.T) {
 		t.Error("a length of what has none")
 	}
 }
+
+func TestMoreBlocks(t *testing.T) {
+	for n, want := range map[int]string{1: "about 1 more block", 2: "about 2 more blocks", 1000: "about 1000 more blocks", 268797: "over 1000 more blocks"} {
+		if got := stat.MoreBlocks(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}

@@ -35,7 +35,7 @@ type Multiplicity struct {
 }
 
 const (
-	minFlipBlocks  = 12     // fewer blocks have too few flips: Bonferroni
+	minFlipBlocks  = 10     // fewer blocks have too few flips: Bonferroni
 	maxExactBlocks = 14     // up to here all flips are looked at
 	randomFlips    = 20_000 // beyond, so many are drawn
 	minTailFlips   = 20     // flips that must lie beyond the critical value
@@ -45,15 +45,15 @@ const (
 // series of block differences: ds[j][b] is comparison j in block b, all series
 // over the same blocks. Each is mean ± critical·sd/√n with one critical value.
 //
-// From 12 blocks on it is the level quantile of max over j of |t_j| when the
+// From 10 blocks on it is the level quantile of max over j of |t_j| when the
 // signs of whole blocks are flipped (which keeps the correlation of the
 // comparisons) in the differences centred by their means, each flip studentised
 // anew: all 2ⁿ flips up to 14 blocks, else 20,000 drawn from the seed. It is
-// never less than Student's t for one comparison. Below 12 blocks, and where
+// never less than Student's t for one comparison. Below 10 blocks, and where
 // fewer than 20 flips lie beyond the quantile, it is Bonferroni's.
 //
 // Centring takes a degree of freedom, but studentising each flip gives it back:
-// the family covers 95 % at 12 blocks as at 20 (testdata/coverage.md).
+// the family covers 95 % at 10 blocks as at 20 (testdata/coverage.md).
 //
 // A series without spread gets the interval [c, c] and is listed in Constant.
 // Errors are ErrShape, ErrTooFew, ErrNotFinite, ErrLevel.
