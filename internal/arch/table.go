@@ -22,7 +22,7 @@ var layers = []layer{
 	{"composition", []string{"mesh", "placement"}},
 	{"experiment", []string{"experiment"}},
 	{"records", []string{"comparison", "report", "store", "vet"}},
-	{"exchange", []string{"exposition", "smp"}},
+	{"exchange", []string{"atlas", "exposition", "smp"}},
 	// Parts of an implementation, in folders below its own: only it imports them.
 	{parts, []string{
 		"dataplane/embedded/*", "dataplane/envoy/*", "dataplane/proxywasm/*",
