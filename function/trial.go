@@ -2,6 +2,7 @@ package function
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -52,22 +53,26 @@ type Answer struct {
 	Delay  time.Duration // before anything is sent
 	Header http.Header
 	Body   string
-	Reset  bool // the connection is cut instead
+	Pause  time.Duration // before each byte of the body, after the head
+	Reset  bool          // the connection is cut instead
 }
 
 // Request is one request of a trial, or several alike.
 type Request struct {
-	Method string // empty: GET
-	Target string // path and query; empty: /
-	Host   string // empty: the address
-	Header http.Header
-	Body   string
-	Caller Caller        // sent in the headers that the token check sets
-	After  time.Duration // to wait before it
-	Times  int           // how often, one after the other; 0 means once
-	AtOnce int           // how many at the same time, each as often; 0 means one
+	Method  string // empty: GET
+	Target  string // path and query; empty: /
+	Host    string // empty: the address
+	Header  http.Header
+	Body    string
+	Chunked bool          // the body's length is not told before it
+	Caller  Caller        // sent in the headers that the token check sets
+	After   time.Duration // to wait before it
+	Times   int           // how often, one after the other; 0 means once
+	AtOnce  int           // how many at the same time, each as often; 0 means one
 	// Abandon is when the client goes away without its answer; 0: never.
 	Abandon time.Duration
+	// From is the address that the client connects from; empty: 127.0.0.1.
+	From string
 }
 
 // Message is a request or a response as one side saw it.
@@ -76,6 +81,10 @@ type Message struct {
 	Status               int    // of a response
 	Header               http.Header
 	Body                 []byte
+	// From is the client's address in a request of it, and Identities are the
+	// URIs of the certificate that it showed.
+	From       netip.Addr
+	Identities []string
 }
 
 // Delivery is a request as it reached a replica.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -403,7 +404,35 @@ func (s *stage) serve(r *replica, w http.ResponseWriter, q *http.Request) {
 	}
 	w.Header().Set(replicaHeader, strconv.Itoa(r.index))
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, answer.Body) // a client that is gone shows elsewhere
+	if answer.Pause == 0 {
+		_, _ = io.WriteString(w, answer.Body) // a client that is gone shows elsewhere
+		return
+	}
+	if !trickle(w, q, answer) {
+		s.mu.Lock()
+		s.deliveries[i].Cancelled = time.Since(s.start)
+		s.mu.Unlock()
+	}
+}
+
+// trickle sends the body byte for byte, and reports whether somebody waited for it.
+func trickle(w http.ResponseWriter, q *http.Request, answer function.Answer) bool {
+	tick := time.NewTicker(answer.Pause)
+	defer tick.Stop()
+	for i := range len(answer.Body) {
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return false
+		}
+		select {
+		case <-tick.C:
+		case <-q.Context().Done():
+			return false
+		}
+		if _, err := io.WriteString(w, answer.Body[i:i+1]); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // replicaHeader says in a response which replica made it.
@@ -412,12 +441,13 @@ const replicaHeader = "x-tare-replica"
 // perform sends the requests, and returns what the client saw, in their order.
 func (s *stage) perform(t *testing.T, addr string, requests []function.Request) []function.Observation {
 	t.Helper()
-	client := &http.Client{
-		Timeout:       patience,
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	clients := map[string]*http.Client{} // by the address that they connect from
+	for _, q := range requests {
+		if clients[q.From] == nil {
+			clients[q.From] = newClient(q.From)
+			defer clients[q.From].CloseIdleConnections()
+		}
 	}
-	defer client.CloseIdleConnections()
 	var all []function.Observation
 	for _, q := range requests {
 		if q.After > 0 {
@@ -431,13 +461,26 @@ func (s *stage) perform(t *testing.T, addr string, requests []function.Request) 
 			wg.Go(func() {
 				for k := range times {
 					i := first + k*abreast + lane
-					all[i] = s.send(client, addr, q, i)
+					all[i] = s.send(clients[q.From], addr, q, i)
 				}
 			})
 		}
 		wg.Wait()
 	}
 	return all
+}
+
+// newClient connects from an address of this machine, the usual one if empty.
+func newClient(from string) *http.Client {
+	dialer := &net.Dialer{}
+	if from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	return &http.Client{
+		Timeout:       patience,
+		Transport:     &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 64, DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func (s *stage) send(client *http.Client, addr string, q function.Request, i int) (o function.Observation) {
@@ -456,7 +499,11 @@ func (s *stage) send(client *http.Client, addr string, q function.Request, i int
 	}
 	path, _, _ := strings.Cut(target, "?")
 	o = function.Observation{Path: path, Caller: q.Caller}
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+addr+target, strings.NewReader(q.Body))
+	var content io.Reader = strings.NewReader(q.Body)
+	if q.Chunked {
+		content = struct{ io.Reader }{content}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+addr+target, content)
 	if err != nil {
 		return o
 	}
@@ -472,7 +519,10 @@ func (s *stage) send(client *http.Client, addr string, q function.Request, i int
 	if q.Host != "" {
 		r.Host = q.Host
 	}
-	o.Request = &function.Message{Method: method, Target: target, Host: r.Host, Header: r.Header.Clone(), Body: []byte(q.Body)}
+	o.Request = &function.Message{Method: method, Target: target, Host: r.Host, Header: r.Header.Clone(), Body: []byte(q.Body), From: netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	if q.From != "" {
+		o.Request.From = netip.MustParseAddr(q.From)
+	}
 	o.Earliest = time.Since(s.start)
 	resp, err := client.Do(r)
 	if err == nil {
