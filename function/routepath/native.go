@@ -2,17 +2,18 @@ package routepath
 
 import (
 	"fmt"
-
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"slices"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
 )
 
-// shape puts a route for each rule before the ones that are there, and a
-// cluster for each service.
+// shape puts a route for each rule before those that are there, and a cluster
+// for each service. A route of one path, such as a filter has for its own
+// parameters there, stays before the rules and goes where they would send it.
 func shape(spec function.Spec, r *dataplane.Resources) error {
 	s, err := specOf(spec)
 	if err != nil {
@@ -24,12 +25,20 @@ func shape(spec function.Spec, r *dataplane.Resources) error {
 		}
 	}
 	for _, h := range r.Routes.GetVirtualHosts() {
-		var routes []*routev3.Route
-		for _, rule := range s.Rules {
-			routes = append(routes, rule.route())
+		var exact, rules, rest []*routev3.Route
+		for _, old := range h.GetRoutes() {
+			if path := old.GetMatch().GetPath(); path != "" {
+				old.Action = to(s.service(path))
+				exact = append(exact, old)
+				continue
+			}
+			old.Action = to(0)
+			rest = append(rest, old)
 		}
-		rest := &routev3.Route{Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}, Action: to(0)}
-		h.Routes = append(routes, rest)
+		for _, rule := range s.Rules {
+			rules = append(rules, rule.route())
+		}
+		h.Routes = slices.Concat(exact, rules, rest)
 	}
 	return nil
 }
