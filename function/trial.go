@@ -57,6 +57,14 @@ type Answer struct {
 	Reset  bool          // the connection is cut instead
 }
 
+// Code is the answer's status.
+func (a Answer) Code() int {
+	if a.Status == 0 {
+		return http.StatusOK
+	}
+	return a.Status
+}
+
 // Request is one request of a trial, or several alike.
 type Request struct {
 	Method  string // empty: GET
