@@ -2,7 +2,9 @@ package embedded
 
 import (
 	"net"
+	"net/netip"
 
+	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/internal/http1"
 )
 
@@ -85,6 +87,27 @@ func (x *exchange) Note(name string) ([]byte, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Peer is the other end of the connection.
+func (x *exchange) Peer() (p function.Peer) {
+	if at, err := netip.ParseAddrPort(x.tcp.RemoteAddr().String()); err == nil {
+		p.Addr = at.Addr().Unmap()
+	}
+	return p
+}
+
+// Copies visits the values of all copies of a header.
+func (x *exchange) Copies(name string, visit func([]byte) bool) {
+	if name == "host" {
+		visit(x.req.Host)
+		return
+	}
+	for i := range x.req.Fields {
+		if f := &x.req.Fields[i]; http1.Is(f.Name, name) && !visit(f.Value) {
+			return
+		}
+	}
 }
 
 // keep copies a value into the scratch memory.

@@ -1,0 +1,310 @@
+package functiontest
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/taremesh/tare/function"
+)
+
+// stage is the replicas of a trial and what reached them.
+type stage struct {
+	replicas []*replica
+
+	mu         sync.Mutex
+	start      time.Time
+	deliveries []function.Delivery
+	open       sync.WaitGroup
+}
+
+type replica struct {
+	index   int
+	plays   function.Replica
+	addr    string
+	mu      sync.Mutex
+	counted map[string]int // requests so far, by path of plays.Paths; "" for the rest
+}
+
+func newStage(t *testing.T, plays []function.Replica) *stage {
+	if len(plays) == 0 {
+		plays = []function.Replica{{}}
+	}
+	s := &stage{start: time.Now()}
+	for i, p := range plays {
+		r := &replica{index: i, plays: p, counted: map[string]int{}}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.addr = l.Addr().String()
+		s.replicas = append(s.replicas, r)
+		if p.Down {
+			l.Close()
+			continue
+		}
+		protocols := new(http.Protocols)
+		protocols.SetHTTP1(true)
+		protocols.SetUnencryptedHTTP2(true)
+		server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { s.serve(r, w, q) })}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = server.Serve(l) // until Close
+		}()
+		t.Cleanup(func() {
+			server.Close()
+			<-done
+		})
+	}
+	return s
+}
+
+func (s *stage) addrs() (all []string) {
+	for _, r := range s.replicas {
+		all = append(all, r.addr)
+	}
+	return all
+}
+
+// await returns when the address takes connections: a proxy acknowledges a
+// listener just before it does. No request is sent, which a function would count.
+func (s *stage) await(t *testing.T, addr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("nothing listens on %s: %v", addr, err)
+		}
+	}
+}
+
+// begin is when the clock of the evidence starts.
+func (s *stage) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.start = time.Now()
+	for i := range s.deliveries { // what came before: health checks
+		s.deliveries[i].At = 0
+	}
+}
+
+// next is the answer to a request, by how many came before it.
+func (r *replica) next(path string) function.Answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	answers, special := r.plays.Paths[path]
+	if !special {
+		path, answers = "", r.plays.Answers
+	}
+	k := r.counted[path]
+	r.counted[path]++
+	if len(answers) == 0 {
+		return function.Answer{}
+	}
+	return answers[min(k, len(answers)-1)]
+}
+
+func (s *stage) serve(r *replica, w http.ResponseWriter, q *http.Request) {
+	s.open.Add(1)
+	defer s.open.Done()
+	body, bodyErr := io.ReadAll(q.Body)
+	d := function.Delivery{Of: -1, Replica: r.index, Message: function.Message{
+		Method: q.Method, Target: q.RequestURI, Host: q.Host, Header: q.Header, Body: body}}
+	if n, err := strconv.Atoi(q.Header.Get(function.TrialHeader)); err == nil {
+		d.Of = n
+	}
+	s.mu.Lock()
+	d.At = time.Since(s.start)
+	i := len(s.deliveries)
+	s.deliveries = append(s.deliveries, d)
+	s.mu.Unlock()
+	answer := r.next(q.URL.Path)
+	cancelled := bodyErr != nil
+	if answer.Delay > 0 && !cancelled {
+		select {
+		case <-time.After(answer.Delay):
+		case <-q.Context().Done():
+			cancelled = true
+		}
+	}
+	if cancelled {
+		s.mu.Lock()
+		s.deliveries[i].Cancelled = time.Since(s.start)
+		s.mu.Unlock()
+		return
+	}
+	status := answer.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	if answer.Reset {
+		panic(http.ErrAbortHandler)
+	}
+	s.mu.Lock()
+	s.deliveries[i].Answered = status
+	s.mu.Unlock()
+	for name, values := range answer.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set(replicaHeader, strconv.Itoa(r.index))
+	w.WriteHeader(status)
+	if answer.Pause == 0 {
+		_, _ = io.WriteString(w, answer.Body) // a client that is gone shows elsewhere
+		return
+	}
+	if !trickle(w, q, answer) {
+		s.mu.Lock()
+		s.deliveries[i].Cancelled = time.Since(s.start)
+		s.mu.Unlock()
+	}
+}
+
+// trickle sends the body byte for byte, and reports whether somebody waited for it.
+func trickle(w http.ResponseWriter, q *http.Request, answer function.Answer) bool {
+	tick := time.NewTicker(answer.Pause)
+	defer tick.Stop()
+	for i := range len(answer.Body) {
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return false
+		}
+		select {
+		case <-tick.C:
+		case <-q.Context().Done():
+			return false
+		}
+		if _, err := io.WriteString(w, answer.Body[i:i+1]); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// replicaHeader says in a response which replica made it.
+const replicaHeader = "x-tare-replica"
+
+// perform sends the requests, and returns what the client saw, in their order.
+func (s *stage) perform(t *testing.T, addr string, requests []function.Request) []function.Observation {
+	t.Helper()
+	clients := map[string]*http.Client{} // by the address that they connect from
+	for _, q := range requests {
+		if clients[q.From] == nil {
+			clients[q.From] = newClient(q.From)
+			defer clients[q.From].CloseIdleConnections()
+		}
+	}
+	var all []function.Observation
+	for _, q := range requests {
+		if q.After > 0 {
+			<-time.After(q.After) // the trial's own time, part of what is tried
+		}
+		times, abreast := max(q.Times, 1), max(q.AtOnce, 1)
+		first := len(all)
+		all = append(all, make([]function.Observation, times*abreast)...)
+		var wg sync.WaitGroup
+		for lane := range abreast {
+			wg.Go(func() {
+				for k := range times {
+					i := first + k*abreast + lane
+					all[i] = s.send(clients[q.From], addr, q, i)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	return all
+}
+
+// newClient connects from an address of this machine, the usual one if empty.
+func newClient(from string) *http.Client {
+	dialer := &net.Dialer{}
+	if from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	return &http.Client{
+		Timeout:       patience,
+		Transport:     &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 64, DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (s *stage) send(client *http.Client, addr string, q function.Request, i int) (o function.Observation) {
+	ctx := context.Background()
+	if q.Abandon > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, q.Abandon)
+		defer cancel()
+	}
+	method, target := q.Method, q.Target
+	if method == "" {
+		method = http.MethodGet
+	}
+	if target == "" {
+		target = "/"
+	}
+	path, _, _ := strings.Cut(target, "?")
+	o = function.Observation{Path: path, Caller: q.Caller}
+	var content io.Reader = strings.NewReader(q.Body)
+	if q.Chunked {
+		content = struct{ io.Reader }{content}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+addr+target, content)
+	if err != nil {
+		return o
+	}
+	for name, values := range q.Header {
+		r.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	for name, value := range map[string]string{function.UserHeader: q.Caller.User, function.SubscriptionHeader: q.Caller.Subscription} {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	r.Header.Set(function.TrialHeader, strconv.Itoa(i))
+	if q.Host != "" {
+		r.Host = q.Host
+	}
+	o.Request = &function.Message{Method: method, Target: target, Host: r.Host, Header: r.Header.Clone(), Body: []byte(q.Body), From: netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	if q.From != "" {
+		o.Request.From = netip.MustParseAddr(q.From)
+	}
+	o.Earliest = time.Since(s.start)
+	resp, err := client.Do(r)
+	if err == nil {
+		body, readErr := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if readErr == nil {
+			o.Response = &function.Message{Status: resp.StatusCode, Header: resp.Header, Body: body}
+			o.Outcome = outcome(resp.StatusCode)
+		}
+	}
+	o.Latest = time.Since(s.start)
+	return o
+}
+
+// evidence waits for the replicas to have done with every request.
+func (s *stage) evidence(seen []function.Observation, trial *function.Trial) function.Evidence {
+	s.open.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := function.Evidence{Observations: seen, Served: -1, Trial: trial}
+	e.Deliveries = append(e.Deliveries, s.deliveries...)
+	return e
+}
