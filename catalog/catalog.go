@@ -17,6 +17,7 @@ import (
 	"github.com/taremesh/tare/function/jwt"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
+	"github.com/taremesh/tare/function/rbac"
 	"github.com/taremesh/tare/function/routepath"
 	"github.com/taremesh/tare/internal/named"
 	"github.com/taremesh/tare/internal/process"
@@ -39,6 +40,7 @@ func Functions() (named.Set[function.Function], error) {
 		jwt.Function(),
 		noop.Function(),
 		ratelimit.Function(),
+		rbac.Function(),
 		routepath.Function(),
 	)
 }
