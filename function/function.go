@@ -171,6 +171,7 @@ type Exchange interface {
 	Path() []byte // as sent, with query
 	Header(name string) (value []byte, ok bool)
 	SetHeader(name string, value []byte) // replaces every copy
+	AddHeader(name string, value []byte) // beside the copies that are there
 	RemoveHeader(name string)            // removes every copy
 	AddResponseHeader(name string, value []byte)
 	Reply(status int, body string)
@@ -199,6 +200,7 @@ type Response interface {
 	SetStatus(int)
 	Header(name string) (value []byte, ok bool)
 	SetHeader(name string, value []byte) // replaces every copy
+	AddHeader(name string, value []byte) // beside the copies that are there
 	RemoveHeader(name string)            // removes every copy
 	// Encode passes the body through a writer that is made when the first of it
 	// is there; closing it ends the body, whose length is then not known.

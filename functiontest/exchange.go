@@ -50,6 +50,11 @@ func (x *Exchange) SetHeader(name string, value []byte) {
 	x.Request = append(x.Request, Field{strings.ToLower(name), text})
 }
 
+// AddHeader adds a field of the name.
+func (x *Exchange) AddHeader(name string, value []byte) {
+	x.Request = append(x.Request, Field{strings.ToLower(name), string(value)})
+}
+
 // RemoveHeader removes every field of the name.
 func (x *Exchange) RemoveHeader(name string) {
 	x.reuse()
