@@ -19,6 +19,7 @@ import (
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/function/rbac"
 	"github.com/taremesh/tare/function/routepath"
+	"github.com/taremesh/tare/function/timeout"
 	"github.com/taremesh/tare/internal/named"
 	"github.com/taremesh/tare/internal/process"
 	"github.com/taremesh/tare/load"
@@ -42,6 +43,7 @@ func Functions() (named.Set[function.Function], error) {
 		ratelimit.Function(),
 		rbac.Function(),
 		routepath.Function(),
+		timeout.Function(),
 	)
 }
 
