@@ -1,6 +1,9 @@
 package function
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Peer is the other end of an exchange's connection.
 type Peer struct {
@@ -24,22 +27,28 @@ func PeerOf(x Exchange) Peer {
 	return Peer{}
 }
 
-// Copier is an Exchange that can give every copy of a header.
-type Copier interface {
+// Lister is an Exchange that can give every header, also those of one name.
+type Lister interface {
 	Exchange
-	// Copies visits the values of all copies of a header until visit returns
-	// false.
-	Copies(name string, visit func(value []byte) (more bool))
+	// EachHeader visits the request's headers in their order, Host not among
+	// them, until visit returns false.
+	EachHeader(visit func(name, value []byte) (more bool))
 }
 
 // Copies visits the values of all copies of a header, of which Header gives
 // only the first: what decides on that one alone is evaded by a second copy.
 func Copies(x Exchange, name string, visit func(value []byte) (more bool)) {
-	if c, ok := x.(Copier); ok {
-		c.Copies(name, visit)
+	l, ok := x.(Lister)
+	if !ok || strings.EqualFold(name, "host") {
+		if value, ok := x.Header(name); ok {
+			visit(value)
+		}
 		return
 	}
-	if value, ok := x.Header(name); ok {
-		visit(value)
-	}
+	l.EachHeader(func(n, value []byte) bool {
+		if len(n) != len(name) || !strings.EqualFold(string(n), name) {
+			return true
+		}
+		return visit(value)
+	})
 }

@@ -43,6 +43,15 @@ func (x *Exchange) Header(name string) ([]byte, bool) {
 	return nil, false
 }
 
+// EachHeader visits the request's fields.
+func (x *Exchange) EachHeader(visit func(name, value []byte) (more bool)) {
+	for _, f := range slices.Clone(x.Request) {
+		if !visit(x.lend(f.Name), x.lend(f.Value)) {
+			return
+		}
+	}
+}
+
 // SetHeader replaces every field of the name by one.
 func (x *Exchange) SetHeader(name string, value []byte) {
 	text := string(value)

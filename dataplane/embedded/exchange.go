@@ -97,14 +97,10 @@ func (x *exchange) Peer() (p function.Peer) {
 	return p
 }
 
-// Copies visits the values of all copies of a header.
-func (x *exchange) Copies(name string, visit func([]byte) bool) {
-	if name == "host" {
-		visit(x.req.Host)
-		return
-	}
+// EachHeader visits the request's headers.
+func (x *exchange) EachHeader(visit func(name, value []byte) bool) {
 	for i := range x.req.Fields {
-		if f := &x.req.Fields[i]; http1.Is(f.Name, name) && !visit(f.Value) {
+		if f := &x.req.Fields[i]; len(f.Name) > 0 && !visit(f.Name, f.Value) {
 			return
 		}
 	}
