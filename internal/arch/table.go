@@ -14,7 +14,7 @@ type layer struct {
 // layers is the house, lowest first: a package imports only strictly lower
 // layers. A folder without a line here is a finding.
 var layers = []layer{
-	{"ground", []string{"internal/arch", "internal/crate", "internal/golden", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/tally"}},
+	{"ground", []string{"internal/arch", "internal/balance", "internal/crate", "internal/golden", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/tally"}},
 	{"words", []string{"measure", "stat", "study"}},
 	{"proxies", []string{"dataplane"}},
 	{"contracts", []string{"api", "function", "load", "workload"}},
@@ -74,12 +74,14 @@ var homes = []home{
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},
 	{"github.com/jackc/pgx", []string{"store/postgres"}},
+	{"github.com/yuin/gopher-lua", []string{"dataplane/embedded/*"}},
 	{"github.com/spf13/cobra", []string{"cli"}},
 	{"github.com/spf13/pflag", []string{"cli"}},
 	{"golang.org/x/term", []string{"cli"}},
 	{"github.com/goccy/go-yaml", []string{"study", "smp"}},
 	{"github.com/golang-jwt/jwt", []string{"workload/imagehub", "function/jwt"}},
 	{"golang.org/x/crypto", []string{"workload/imagehub"}},
+	{"github.com/cespare/xxhash", []string{"internal/balance"}},
 	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit"}},
 	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/proxywasm"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
