@@ -54,6 +54,13 @@ func (a At) make(t *testing.T, fn function.Function, spec function.Spec) (*Insta
 	if err := a.Placement.Place(&topology, fn, spec); err != nil {
 		return nil, err
 	}
+	if topology.Asked != nil {
+		asked, err := standExternal(t, topology.Asked.Serve)
+		if err != nil {
+			return nil, err
+		}
+		topology.Proxy.Clusters = append(topology.Proxy.Clusters, dataplane.Cluster{Name: function.ExternalCluster, Endpoints: []string{asked}, HTTP2: true})
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	proxy, err := a.Plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("function-%d", names.Add(1)), Workers: a.Workers})

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/taremesh/tare/dataplane/embedded/script"
 	"github.com/taremesh/tare/function"
 )
 
@@ -49,7 +51,7 @@ func Serve(ctx context.Context, o Options) error {
 	p := newProxy(envoyLimits)
 	p.lost = o.Lost
 	defer p.close()
-	made, err := newFilters(o.Types, p)
+	made, err := newFilters(append(slices.Clone(o.Types), script.Type()), p)
 	if err != nil {
 		return fmt.Errorf("serve proxy %s: %w", o.Node, err)
 	}

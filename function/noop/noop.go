@@ -15,6 +15,7 @@ func Function() function.Function {
 		Doc:    "nothing: what a filter costs by being there",
 		Decode: decode,
 		Native: native(),
+		Lua:    lua(),
 		Wasm: &function.Wasm{
 			Module: module,
 			Config: func(function.Spec) ([]byte, error) { return nil, nil },
@@ -23,7 +24,6 @@ func Function() function.Function {
 		Judge:    judge,
 		Without: map[study.Form]string{
 			study.FormLibrary:  "none: a middleware that does nothing is a call that the compiler may leave out",
-			study.FormLua:      "not built: the embedded data plane has no Lua",
 			study.FormWasmGo:   "not built: needs a proxy-wasm module from Go",
 			study.FormDynmodGo: "not built: needs a dynamic module of Envoy's",
 			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",

@@ -17,11 +17,11 @@ func Function() function.Function {
 			Types:  []function.FilterType{{URL: typeURL, New: newFilter}},
 			Check:  checkUsers,
 		},
+		Lua:      &function.Lua{Script: luaScript},
 		Wasm:     &function.Wasm{Module: module, Config: wasmConfiguration},
 		Forecast: forecast,
 		Judge:    judge,
 		Without: map[study.Form]string{
-			study.FormLua:      "not built: the embedded data plane has no Lua, and Envoy's keeps a table per worker",
 			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
 			study.FormExternal: "not built: needs a rate-limit service",
 		},
