@@ -18,6 +18,7 @@ import (
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/function/rbac"
+	"github.com/taremesh/tare/function/routecontext"
 	"github.com/taremesh/tare/function/routepath"
 	"github.com/taremesh/tare/function/timeout"
 	"github.com/taremesh/tare/internal/named"
@@ -33,6 +34,7 @@ import (
 	"github.com/taremesh/tare/workload"
 	"github.com/taremesh/tare/workload/echo"
 	"github.com/taremesh/tare/workload/imagehub"
+	"github.com/taremesh/tare/workload/relay"
 )
 
 // Functions are the traffic-control functions there are.
@@ -42,6 +44,7 @@ func Functions() (named.Set[function.Function], error) {
 		noop.Function(),
 		ratelimit.Function(),
 		rbac.Function(),
+		routecontext.Function(),
 		routepath.Function(),
 		timeout.Function(),
 	)
@@ -58,6 +61,15 @@ func Services() (named.Set[Service], error) {
 	return named.NewSet("workload", func(s Service) string { return s.Name },
 		Service{"echo", echo.Serve}, Service{"imagehub", imagehub.Serve}, Service{"imagehub-web", imagehub.ServeWeb})
 }
+
+// ServeRelay is the process of an application that calls services, with
+// functions in library form around its client.
+func ServeRelay(ctx context.Context, c workload.Config, ts []Transport, ready func(workload.Ready)) error {
+	return relay.Serve(ctx, c, ts, ready)
+}
+
+// Transport is a function in library form around a client.
+type Transport = relay.Transport
 
 // Proxies are the data planes' processes, by the plane's name: those that tare
 // itself runs.

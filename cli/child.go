@@ -1,19 +1,23 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/taremesh/tare/catalog"
+	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/study"
 	"github.com/taremesh/tare/workload"
 )
 
-// newServe is the service process of a treatment.
+// newServe is a service process of a treatment.
 func newServe(State) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:    "serve WORKLOAD",
 		Short:  "Run a workload's service as part of a study; its configuration comes on standard input",
 		Hidden: true,
@@ -38,30 +42,95 @@ func newServe(State) *cobra.Command {
 			return s.Serve(c.Context(), config, ms, workload.Announce(c.OutOrStdout()))
 		},
 	}
+	c.AddCommand(newServeRelay(), newServeExternal())
+	return c
 }
 
-// middlewares makes the functions in library form.
-func middlewares(placed []workload.Placed) ([]func(http.Handler) http.Handler, error) {
+// newServeRelay is the application that calls the service of a treatment.
+func newServeRelay() *cobra.Command {
+	return &cobra.Command{
+		Use:   "relay",
+		Short: "Run an application that passes requests on, as part of a study; its configuration comes on standard input",
+		Args:  exactly(0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			config, err := workload.ReadConfig(c.InOrStdin())
+			if err != nil {
+				return input(err)
+			}
+			ts, err := transports(config.Functions)
+			if err != nil {
+				return input(err)
+			}
+			return catalog.ServeRelay(c.Context(), config, ts, workload.Announce(c.OutOrStdout()))
+		},
+	}
+}
+
+// newServeExternal is what the proxies of a treatment ask.
+func newServeExternal() *cobra.Command {
+	return &cobra.Command{
+		Use:   "external FUNCTION",
+		Short: "Run what a function's form external asks, as part of a study; its configuration comes on standard input",
+		Args:  exactly(1, "the name of a function"),
+		RunE: func(c *cobra.Command, args []string) error {
+			config, err := workload.ReadConfig(c.InOrStdin())
+			if err != nil {
+				return input(err)
+			}
+			f, spec, err := decodePlaced(workload.Placed{Name: args[0], Spec: config.Service})
+			if err != nil {
+				return input(err)
+			}
+			if f.External == nil {
+				return inputf("function %s has no form %s", f.Name, study.FormExternal)
+			}
+			return serveExternal(c.Context(), f, spec, config, workload.Announce(c.OutOrStdout()))
+		},
+	}
+}
+
+func serveExternal(ctx context.Context, f function.Function, spec function.Spec, config workload.Config, ready func(workload.Ready)) error {
+	runtime.GOMAXPROCS(max(config.Workers, 1))
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", config.Listen, err)
+	}
+	ready(workload.Ready{Addr: l.Addr().String()})
+	err = f.External.Serve(ctx, spec, l)
+	if ctx.Err() != nil {
+		return nil // it was told to end
+	}
+	return err
+}
+
+// decodePlaced looks up a function and reads its parameters.
+func decodePlaced(p workload.Placed) (function.Function, function.Spec, error) {
 	fs, err := catalog.Functions()
 	if err != nil {
-		return nil, err
+		return function.Function{}, nil, err
 	}
-	var ms []func(http.Handler) http.Handler
+	f, err := fs.Get(p.Name)
+	if err != nil {
+		return f, nil, err
+	}
+	params, err := study.JSONParams("parameters of "+p.Name, p.Spec)
+	if err != nil {
+		return f, nil, err
+	}
+	spec, err := f.Decode(params)
+	return f, spec, err
+}
+
+// middlewares makes the functions in library form around a handler.
+func middlewares(placed []workload.Placed) ([]workload.Middleware, error) {
+	var ms []workload.Middleware
 	for _, p := range placed {
-		f, err := fs.Get(p.Name)
+		f, spec, err := decodePlaced(p)
 		if err != nil {
 			return nil, err
 		}
-		if f.Library == nil {
-			return nil, fmt.Errorf("function %s has no form library", p.Name)
-		}
-		params, err := study.JSONParams("parameters of "+p.Name, p.Spec)
-		if err != nil {
-			return nil, err
-		}
-		spec, err := f.Decode(params)
-		if err != nil {
-			return nil, err
+		if f.Library == nil || f.Library.Middleware == nil {
+			return nil, fmt.Errorf("function %s has no form %s for the application that is called", p.Name, study.FormLibrary)
 		}
 		m, err := f.Library.Middleware(spec)
 		if err != nil {
@@ -70,6 +139,24 @@ func middlewares(placed []workload.Placed) ([]func(http.Handler) http.Handler, e
 		ms = append(ms, m)
 	}
 	return ms, nil
+}
+
+// transports makes the functions in library form around a client.
+func transports(placed []workload.Placed) ([]catalog.Transport, error) {
+	var ts []catalog.Transport
+	for _, p := range placed {
+		f, spec, err := decodePlaced(p)
+		if err != nil {
+			return nil, err
+		}
+		if f.Library == nil || f.Library.Transport == nil {
+			return nil, fmt.Errorf("function %s has no form %s for the application that calls", p.Name, study.FormLibrary)
+		}
+		ts = append(ts, func(addrs []string) (func(http.RoundTripper) http.RoundTripper, error) {
+			return f.Library.Transport(spec, addrs)
+		})
+	}
+	return ts, nil
 }
 
 // newGenerate is the process of the load generator.

@@ -150,11 +150,14 @@ func describe(s *study.Study, i int) string {
 	if t.Control != "" {
 		parts = append(parts, "control "+string(t.Control))
 	}
+	if t.Control == study.Router && t.Site != "" {
+		parts = append(parts, "at site "+string(t.Site))
+	}
 	switch {
 	case t.Control == study.Noop:
 		parts = append(parts, fmt.Sprintf("as %s at the %s", t.Form, t.Site))
 	case t.Form != "":
-		parts = append(parts, fmt.Sprintf("%s as %s at the %s", s.Function.Name, t.Form, t.Site))
+		parts = append(parts, fmt.Sprintf("%s as %s at the %s", s.FunctionOf(i).Name, t.Form, t.Site))
 	}
 	if !t.Workload.IsZero() {
 		parts = append(parts, "other workload parameters")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/taremesh/tare/stat"
 	"github.com/taremesh/tare/study"
+	"github.com/taremesh/tare/testbed"
 )
 
 // ErrNoBlocks is an analysis without a block that counts.
@@ -197,8 +198,8 @@ func treatment(s *sheet, i int) Treatment {
 		}
 	}
 	t.UsagePerBlock = usage
-	for _, role := range []string{"proxy", "service"} {
-		if us := usage[role]; len(us) > 0 {
+	for _, role := range testbed.Roles() {
+		if us := usage[string(role)]; len(us) > 0 {
 			t.Usage = append(t.Usage, medianUsage(us))
 		}
 	}

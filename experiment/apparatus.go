@@ -40,13 +40,20 @@ type Apparatus struct {
 	Population load.Population
 
 	planes   []dataplane.DataPlane // as the study lists them
-	function *function.Function
-	specs    []function.Spec // of the function, by treatment
-	offers   []offer         // by treatment
+	carried  [][]carried           // by treatment
+	offers   []offer               // by treatment
 	workload workload.Workload
 	prepared *workload.Prepared
 	callers  []function.Caller // by user
 	groups   map[string][]int  // users by subscription
+}
+
+// carried is a function that a treatment carries: its own, or that of what it
+// is built on.
+type carried struct {
+	step     int // of the ladder: the treatment that adds it
+	function function.Function
+	spec     function.Spec
 }
 
 // tokenCheck is the function that the control "token" adds.
@@ -70,8 +77,10 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 	if err := a.findPlanes(c); err != nil {
 		return nil, err
 	}
-	if err := a.decodeFunction(c); err != nil {
-		return nil, err
+	if s.Function != nil {
+		if _, err := c.Functions.Get(s.Function.Name); err != nil {
+			return nil, s.Errorf("$.function.name", "%w", err)
+		}
 	}
 	if err := a.populate(); err != nil {
 		return nil, err
@@ -125,25 +134,12 @@ func (a *Apparatus) checkTestbed() error {
 	return nil
 }
 
-func (a *Apparatus) decodeFunction(c Catalog) error {
-	s := &a.Plan.Study
-	if s.Function == nil {
-		return nil
-	}
-	f, err := c.Functions.Get(s.Function.Name)
-	if err != nil {
-		return s.Errorf("$.function.name", "%w", err)
-	}
-	a.function = &f
-	return nil
-}
-
 // Programs says what the proxies are, for each data plane that a topology has,
 // and what the testbed is where it is a program.
 func (a *Apparatus) Programs(ctx context.Context) ([]dataplane.Program, error) {
 	var ps []dataplane.Program
 	for _, plane := range a.planes {
-		if !slices.ContainsFunc(a.Topologies, func(t testbed.Topology) bool { return t.Proxy != nil && t.DataPlane == plane.Name() }) {
+		if !slices.ContainsFunc(a.Topologies, func(t testbed.Topology) bool { return len(t.Proxies()) > 0 && t.DataPlane == plane.Name() }) {
 			continue
 		}
 		p, err := plane.Program(ctx)
@@ -202,7 +198,7 @@ func (a *Apparatus) populate() error {
 func (a *Apparatus) build(d *draft, c Catalog) error {
 	s := &a.Plan.Study
 	i, t := d.treatment, &d.topology
-	if err := a.decode(d); err != nil {
+	if err := a.decode(d, c); err != nil {
 		return err
 	}
 	params := s.Workload.Params
@@ -211,13 +207,16 @@ func (a *Apparatus) build(d *draft, c Catalog) error {
 		var err error
 		switch {
 		case step.Control == study.Router:
-			t.Proxy, t.DataPlane = routerProxy(), s.PlaneOf(i)
+			t.Route(cmp.Or(step.Site, study.SiteServer), routerProxy())
+			t.DataPlane = s.PlaneOf(i)
+		case step.Control == study.Relay:
+			t.Relay = &testbed.Relay{}
 		case step.Control == study.Token:
 			err = a.addTokenCheck(j, t, c)
 		case step.Control == study.Noop:
 			err = a.addNoop(j, t, c)
 		case step.Form != "":
-			err = a.place(j, t, *a.function, a.specs[i], c)
+			err = a.placeCarried(i, j, t, c)
 		case !step.Workload.IsZero():
 			params = step.Workload
 		}
@@ -228,8 +227,8 @@ func (a *Apparatus) build(d *draft, c Catalog) error {
 	if err := a.addChain(d, c); err != nil {
 		return err
 	}
-	if t.Proxy != nil {
-		t.Proxy.AccessLog = d.log
+	if p := t.Last(); p != nil {
+		p.AccessLog = d.log
 	}
 	if t.Replicas > 1 && len(t.Service.Functions) > 0 {
 		return s.Errorf(a.settingAt(i, "replicas"), "treatment %q: factor replicas at %d: function %s in form library would be %d functions, each with a state of its own",
@@ -238,15 +237,28 @@ func (a *Apparatus) build(d *draft, c Catalog) error {
 	return a.configure(d, params)
 }
 
-// decode reads the function's parameters for a draft.
-func (a *Apparatus) decode(d *draft) error {
-	if a.function == nil {
-		a.specs = append(a.specs, nil)
-		return nil
+// decode looks up the functions that a draft carries and reads their parameters.
+func (a *Apparatus) decode(d *draft, c Catalog) error {
+	s := &a.Plan.Study
+	var all []carried
+	for _, j := range s.Carried(d.treatment) {
+		part, at := s.FunctionOf(j), "$.function.name"
+		params := d.function // the study's, with what settings say
+		if own := s.Treatments[j].Function; own != nil {
+			params, at = own.Params, s.At(j, "function.name")
+		}
+		f, err := c.Functions.Get(part.Name)
+		if err != nil {
+			return s.Errorf(at, "%w", err)
+		}
+		spec, err := f.Decode(params)
+		if err != nil {
+			return err
+		}
+		all = append(all, carried{j, f, spec})
 	}
-	spec, err := a.function.Decode(d.function)
-	a.specs = append(a.specs, spec)
-	return err
+	a.carried = append(a.carried, all)
+	return nil
 }
 
 // configure says what the service of a draft is told.
@@ -344,17 +356,18 @@ func (a *Apparatus) addChain(d *draft, c Catalog) error {
 	if err != nil {
 		return refused(err)
 	}
+	last := d.topology.Last()
 	front := testbed.Topology{Name: d.topology.Name, Proxy: &dataplane.Proxy{}}
 	for k := range d.chain {
 		f.Name = fmt.Sprintf("%s-%d", nothing, k+1)
 		if err := p.Place(&front, f, spec); err != nil {
 			return refused(err)
 		}
-		if last := &front.Proxy.Filters[k]; !strings.HasSuffix(last.Name, f.Name) { // no two have one name
-			last.Name += "." + f.Name
+		if placed := &front.Proxy.Filters[k]; !strings.HasSuffix(placed.Name, f.Name) { // no two have one name
+			placed.Name += "." + f.Name
 		}
 	}
-	d.topology.Proxy.Filters = append(front.Proxy.Filters, d.topology.Proxy.Filters...)
+	last.Filters = append(front.Proxy.Filters, last.Filters...)
 	return nil
 }
 
@@ -385,6 +398,17 @@ func inProxy(f function.Function, wanted study.Form, c Catalog) (placement.Place
 	return all[k], nil
 }
 
+// placeCarried puts the function that step j of treatment i's ladder adds into
+// the topology.
+func (a *Apparatus) placeCarried(i, j int, t *testbed.Topology, c Catalog) error {
+	for _, x := range a.carried[i] {
+		if x.step == j {
+			return a.place(j, t, x.function, x.spec, c)
+		}
+	}
+	return nil
+}
+
 // place puts a function into the topology in the treatment's form.
 func (a *Apparatus) place(j int, t *testbed.Topology, f function.Function, spec function.Spec, c Catalog) error {
 	s := &a.Plan.Study
@@ -405,8 +429,27 @@ func (a *Apparatus) place(j int, t *testbed.Topology, f function.Function, spec 
 	if !p.At(tr.Site) {
 		return s.Errorf(at, "form %s cannot run at site %s (it can at: %v)", tr.Form, tr.Site, p.Sites)
 	}
-	if err := p.Place(t, f, spec); err != nil {
+	if err := a.enoughReplicas(j, t, f); err != nil {
+		return err
+	}
+	if err := p.PlaceAt(t, tr.Site, f, spec); err != nil {
 		return s.Errorf(at, "%w", err)
+	}
+	return nil
+}
+
+// enoughReplicas: a function that chooses between services needs them behind
+// it, and what is behind a proxy that is not the last is one proxy.
+func (a *Apparatus) enoughReplicas(j int, t *testbed.Topology, f function.Function) error {
+	s := &a.Plan.Study
+	tr := s.Treatments[j]
+	switch {
+	case f.Replicas <= 1:
+		return nil
+	case t.Replicas < f.Replicas:
+		return s.Errorf(s.At(j, "form"), "function %s chooses between %d services, and there is %d; put treatment %q on one with set: {replicas: %d}", f.Name, f.Replicas, max(t.Replicas, 1), tr.Name, f.Replicas)
+	case tr.Site != study.SiteService && t.ProxyAt(tr.Site) != t.Last():
+		return s.Errorf(s.At(j, "site"), "function %s chooses between services, and behind the proxy at site %s comes another proxy", f.Name, tr.Site)
 	}
 	return nil
 }

@@ -220,13 +220,9 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// judge holds every treatment that carries the function against its model, and
+// judge holds every treatment that carries functions against their models, and
 // keeps the services' own counts.
 func (s *stage) judge(ctx context.Context) error {
-	var judged []int
-	if s.function != nil && s.function.Judge != nil {
-		judged = s.Plan.Enforced()
-	}
 	for k, i := range s.arms {
 		st, err := s.up.Stats(ctx, k)
 		if err != nil {
@@ -234,7 +230,7 @@ func (s *stage) judge(ctx context.Context) error {
 		}
 		st.Served -= s.served[k]
 		s.block.Work = append(s.block.Work, WorkStats{Treatment: i, Stats: st})
-		if slices.Contains(judged, i) {
+		if slices.ContainsFunc(s.carried[i], carried.judged) {
 			s.block.Judged = append(s.block.Judged, s.judgeOne(i, st))
 		}
 	}
@@ -256,11 +252,18 @@ func (s *stage) judgeOne(i int, st workload.Stats) Judgement {
 	}
 	slices.SortFunc(e.Observations, func(a, b function.Observation) int { return int(a.Earliest - b.Earliest) })
 	j := Judgement{Treatment: i, Callers: len(touched)}
-	if err := s.function.Judge(s.specs[i], e); err != nil {
-		j.Wrong = err.Error()
+	for _, c := range s.carried[i] {
+		if !c.judged() {
+			continue
+		}
+		if err := c.function.Judge(c.spec, e); err != nil && j.Wrong == "" {
+			j.Wrong = err.Error()
+		}
 	}
 	return j
 }
+
+func (c carried) judged() bool { return c.function.Judge != nil }
 
 // latest is when the decision on a request had been made at the latest: a
 // request without an answer may still be under way.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/dataplane/xds"
 )
 
@@ -31,27 +32,45 @@ const (
 // once.
 func (a *Apparatus) Components() ([]Component, error) {
 	out := []Component{{Role: RoleGenerator, Name: a.Generator.Name()}, {Role: RoleWorkload, Name: a.workload.Name}}
-	if a.function != nil {
-		out = append(out, Component{Role: RoleFunction, Name: a.function.Name})
+	add := func(c Component) {
+		if !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	if f := a.Plan.Study.Function; f != nil {
+		add(Component{Role: RoleFunction, Name: f.Name})
+	}
+	for _, cs := range a.carried {
+		for _, c := range cs {
+			add(Component{Role: RoleFunction, Name: c.function.Name})
+		}
 	}
 	for _, t := range a.Topologies {
-		if t.Proxy == nil {
-			continue
-		}
-		for _, f := range t.Proxy.Filters {
-			name, module, err := xds.WasmModule(f)
+		for _, p := range t.Proxies() {
+			ms, err := modules(p)
 			if err != nil {
 				return nil, fmt.Errorf("list the components of %s: %w", t.Name, err)
 			}
-			if module == nil {
-				continue
-			}
-			sum := sha256.Sum256(module)
-			c := Component{RoleModule, name, hex.EncodeToString(sum[:])}
-			if !slices.Contains(out, c) {
-				out = append(out, c)
+			for _, c := range ms {
+				add(c)
 			}
 		}
 	}
 	return out, nil
+}
+
+// modules lists those of a proxy's filters.
+func modules(p *dataplane.Proxy) ([]Component, error) {
+	var all []Component
+	for _, f := range p.Filters {
+		name, module, err := xds.WasmModule(f)
+		if err != nil {
+			return nil, err
+		}
+		if module != nil {
+			sum := sha256.Sum256(module)
+			all = append(all, Component{RoleModule, name, hex.EncodeToString(sum[:])})
+		}
+	}
+	return all, nil
 }

@@ -28,33 +28,46 @@ const Headroom = 0.20
 
 // Forecast runs the model over every request that the plan will send before
 // the enforcement phase, phases end to end (the pauses between them would only
-// refill). Nil without a function.
+// refill). Nil without a function that limits anything.
 func (a *Apparatus) Forecast() (*Forecast, error) {
-	if a.function == nil || a.function.Forecast == nil {
-		return nil, nil
-	}
 	f := &Forecast{Lowest: 1}
+	asked := false
 	for _, b := range a.Plan.Blocks {
-		for _, i := range a.Plan.Enforced() {
-			if !slices.Contains(a.Plan.Arms(b.Index), i) {
+		for _, i := range a.Plan.Arms(b.Index) {
+			limits := slices.DeleteFunc(slices.Clone(a.carried[i]), func(c carried) bool { return c.function.Forecast == nil })
+			if len(limits) == 0 {
 				continue
 			}
+			asked = true
 			arrivals, err := a.arrivals(b, i)
 			if err != nil {
 				return nil, err
 			}
-			one, err := a.function.Forecast(a.specs[i], arrivals)
-			if err != nil {
-				return nil, fmt.Errorf("forecast block %d of %s: %w", b.Index, a.Topologies[i].Name, err)
-			}
-			f.Refused += one.Refused
-			f.Callers = max(f.Callers, one.Callers)
-			if one.Lowest < f.Lowest {
-				f.Lowest, f.Block, f.Treatment, f.User = one.Lowest, b.Index, a.Topologies[i].Name, one.Who.User
+			for _, c := range limits {
+				if err := f.add(c, b.Index, a.Topologies[i].Name, arrivals); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
+	if !asked {
+		return nil, nil
+	}
 	return f, nil
+}
+
+// add runs the model of a function over a treatment's arrivals in a block.
+func (f *Forecast) add(c carried, block int, treatment string, arrivals []function.Arrival) error {
+	one, err := c.function.Forecast(c.spec, arrivals)
+	if err != nil {
+		return fmt.Errorf("forecast block %d of %s: %w", block, treatment, err)
+	}
+	f.Refused += one.Refused
+	f.Callers = max(f.Callers, one.Callers)
+	if one.Lowest < f.Lowest {
+		f.Lowest, f.Block, f.Treatment, f.User = one.Lowest, block, treatment, one.Who.User
+	}
+	return nil
 }
 
 // Check refuses a plan whose overhead figures would be invalid.

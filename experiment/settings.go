@@ -220,8 +220,8 @@ func giveReplicas(a *Apparatus, d *draft, s study.Setting) error {
 	if err := number(1, 16, func(d *draft, n int) { d.topology.Replicas = n })(a, d, s); err != nil {
 		return err
 	}
-	if d.topology.Replicas > 1 && !a.Plan.Study.OnMesh(d.treatment) {
-		return errors.New("the treatment has no proxy, and nothing else balances over replicas")
+	if d.topology.Replicas > 1 && !a.Plan.Study.Balances(d.treatment) {
+		return errors.New("the treatment has neither a proxy nor an application that calls its service, and nothing else balances over replicas")
 	}
 	return nil
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/taremesh/tare/workload"
 )
 
-// library runs in the service process, as middleware.
+// library runs in the application: in the one that is called, as middleware, or
+// in the one that calls, around its client.
 var library = Placement{
 	Form:  study.FormLibrary,
 	Sites: []study.Site{study.SiteService},
@@ -20,7 +21,15 @@ var library = Placement{
 		if err != nil {
 			return fmt.Errorf("write the parameters of %s: %w", f.Name, err)
 		}
-		t.Service.Functions = append(t.Service.Functions, workload.Placed{Name: f.Name, Spec: text})
+		placed := workload.Placed{Name: f.Name, Spec: text}
+		switch {
+		case f.Library.Transport == nil:
+			t.Service.Functions = append(t.Service.Functions, placed)
+		case t.Relay == nil:
+			return fmt.Errorf("place %s in the application that calls the service of %s: there is none; put it on a treatment with control: relay", f.Name, t.Name)
+		default:
+			t.Relay.Functions = append(t.Relay.Functions, placed)
+		}
 		return nil
 	},
 }

@@ -49,7 +49,7 @@ func subject(s *study.Study, i int) string {
 	t := s.Treatments[i]
 	switch {
 	case t.Form != "" && t.Control == "":
-		return fmt.Sprintf("%s (%s %s)", t.Name, t.Form, s.Function.Name)
+		return fmt.Sprintf("%s (%s %s)", t.Name, t.Form, s.FunctionOf(i).Name)
 	case t.Control != "":
 		return fmt.Sprintf("%s (control)", t.Name)
 	}

@@ -348,5 +348,5 @@ func (m *cellMaker) onMesh(base int) string {
 
 // carries reports whether the study's function is on the ladder of treatment i.
 func (s *Study) carries(i int) bool {
-	return slices.ContainsFunc(s.Ladder(i), func(j int) bool { return s.Treatments[j].Form != "" && s.Treatments[j].Control == "" })
+	return slices.ContainsFunc(s.Carried(i), func(j int) bool { return s.Treatments[j].Function == nil })
 }

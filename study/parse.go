@@ -70,6 +70,9 @@ func (s *Study) params() []*Params {
 	}
 	for i := range s.Treatments {
 		ps = append(ps, &s.Treatments[i].Workload)
+		if f := s.Treatments[i].Function; f != nil {
+			ps = append(ps, &f.Params)
+		}
 	}
 	return ps
 }

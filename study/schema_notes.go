@@ -54,9 +54,10 @@ var fieldNotes = map[string]note{
 
 	"Treatment.name":     {about: "1 to 40 of a-z, 0-9 and -", needed: true, pattern: nameRule.String()},
 	"Treatment.baseline": {about: "a treatment above it; only control direct or router stands without one"},
-	"Treatment.control":  {about: "direct: no proxy; router: a proxy that only routes; token: the workload's token check in the proxy; noop: a filter that does nothing, in the form named; aa: a second copy of its baseline"},
-	"Treatment.form":     {about: "the study's function in that form"},
-	"Treatment.site":     {about: "follows from the form: the service for library, else the server's sidecar"},
+	"Treatment.control":  {about: "direct: no proxy; router: a proxy that only routes, at a site; relay: an application that calls the service, in front of all else; token: the workload's token check in the proxy; noop: a filter that does nothing, in the form named; aa: a second copy of its baseline"},
+	"Treatment.form":     {about: "a function in that form"},
+	"Treatment.function": {about: "what the form is of; default the study's function", names: func(k Known) []string { return k.Functions }},
+	"Treatment.site":     {about: "of a form or a router; default the service for library, else the server's sidecar"},
 	"Treatment.workload": {about: "replaces the study's workload parameters as a whole"},
 	"Treatment.set":      {about: "factors at levels that the study has otherwise, such as {connections: 16}"},
 	"Treatment.against":  {about: "further treatments above it that it is compared with"},

@@ -62,14 +62,15 @@ type Control string
 // The controls.
 const (
 	Direct Control = "direct" // no proxy
-	Router Control = "router" // a proxy that only routes
+	Router Control = "router" // a proxy that only routes, at a site
+	Relay  Control = "relay"  // an application that calls the service, in front of all else
 	Token  Control = "token"  // router and the workload's token check
 	Noop   Control = "noop"   // a filter that does nothing, in the same form
 	AA     Control = "aa"     // a second copy of its baseline
 )
 
 // Controls lists all controls.
-func Controls() []Control { return []Control{Direct, Router, Token, Noop, AA} }
+func Controls() []Control { return []Control{Direct, Router, Relay, Token, Noop, AA} }
 
 // DefaultTestbed is where the treatments of a study stand that names no place.
 const DefaultTestbed = "local"
@@ -135,14 +136,16 @@ type Group struct {
 	Weight       float64 `yaml:"weight" json:"weight"` // relative frequency of requests of one such user
 }
 
-// Treatment is its baseline plus one thing: a control, a form of the study's
-// function, or other parameters of the workload.
+// Treatment is its baseline plus one thing: a control, a form of a function, or
+// other parameters of the workload.
 type Treatment struct {
 	Name     string  `yaml:"name" json:"name"`
 	Baseline string  `yaml:"baseline" json:"baseline,omitempty"` // empty: a root, direct or router
 	Control  Control `yaml:"control" json:"control,omitempty"`
 	Form     Form    `yaml:"form" json:"form,omitempty"`
 	Site     Site    `yaml:"site" json:"site,omitempty"`
+	// Function is what the form is of; nil: the study's.
+	Function *Part `yaml:"function" json:"function,omitempty"`
 	// Workload replaces the study's workload parameters as a whole.
 	Workload Params `yaml:"workload" json:"workload"`
 	// Set puts factors at levels that the study has otherwise.
@@ -227,6 +230,35 @@ func (s *Study) has(i int, c Control) bool {
 
 // OnMesh reports whether treatment i stands behind a proxy.
 func (s *Study) OnMesh(i int) bool { return s.has(i, Router) || s.has(i, Token) }
+
+// Balances reports whether something in front of treatment i's service can
+// choose between replicas of it: a proxy, or an application that calls them.
+func (s *Study) Balances(i int) bool { return s.OnMesh(i) || s.has(i, Relay) }
+
+// Routed reports whether a proxy stands at the site on the way to treatment i's
+// service.
+func (s *Study) Routed(i int, at Site) bool {
+	return slices.ContainsFunc(s.Ladder(i), func(j int) bool {
+		t := s.Treatments[j]
+		return t.Control == Router && cmp.Or(t.Site, SiteServer) == at
+	})
+}
+
+// Carried lists the steps of treatment i's ladder that add a function: its own
+// one, or the study's.
+func (s *Study) Carried(i int) []int {
+	return slices.DeleteFunc(s.Ladder(i), func(j int) bool {
+		return s.Treatments[j].Form == "" || s.Treatments[j].Control != ""
+	})
+}
+
+// FunctionOf returns the function whose form treatment i is, nil without one.
+func (s *Study) FunctionOf(i int) *Part {
+	if t := s.Treatments[i]; t.Function != nil {
+		return t.Function
+	}
+	return s.Function
+}
 
 // Enforced lists the treatments that stand and carry the study's function: by their own
 // form, or by that of what they are built on.

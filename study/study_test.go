@@ -53,7 +53,7 @@ func TestParseRefusesByPlace(t *testing.T) {
 		{"other version", "study/1", "study/9", `s.yaml:1:7: not a study file of this version`},
 		{"baseline below", "baseline: plain", "baseline: later", `baseline "later" of treatment "more" is not a treatment above it (those are: plain)`},
 		{"two things", "workload: {work: 5us}", "workload: {work: 5us}, control: aa", "exactly one of"},
-		{"form without function", "workload: {work: 5us}", "form: library", "names no function"},
+		{"form without function", "workload: {work: 5us}", "form: library", "nor the study names a function"},
 		{"negative time", "workload: {name: echo}", "workload: {name: echo}\ndesign: {time: -5s}", "not between"},
 		{"twice", "name: more", "name: plain", "two treatments"},
 		{"duplicate key", "name: small", "name: small\nname: other", "s.yaml:3:1"},

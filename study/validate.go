@@ -276,11 +276,17 @@ func (s *Study) checkStep(i int, t Treatment, at func(string) string) error {
 	switch {
 	case t.Control == Noop && t.Form == "":
 		return s.Errorf(at("control"), "control: noop needs the form that it copies")
+	case t.Function != nil && (t.Form == "" || t.Control != ""):
+		return s.Errorf(at("function"), "treatment %q names a function and has no form of it", t.Name)
+	case t.Function != nil && t.Function.Name == "":
+		return s.Errorf(at("function"), "the function has no name; write function: {name: …}")
 	case things != 1:
 		return s.Errorf(at("name"), "treatment %q must differ from its baseline by exactly one of control, form, workload, set", t.Name)
 	case t.Control == Direct:
 		return s.Errorf(at("control"), "control: direct stands without a baseline")
-	case t.Control == Router && s.OnMesh(s.Index(t.Baseline)), t.Control == Token && s.has(s.Index(t.Baseline), Token):
+	case t.Control == Router && !slices.Contains(ProxySites(), cmp.Or(t.Site, SiteServer)):
+		return s.Errorf(at("site"), "no proxy stands at site %s (they stand at: %s)", t.Site, strings.Join(words(ProxySites()), ", "))
+	case t.Control == Router && s.Routed(s.Index(t.Baseline), cmp.Or(t.Site, SiteServer)), (t.Control == Token || t.Control == Relay) && s.has(s.Index(t.Baseline), t.Control):
 		return s.Errorf(at("control"), "baseline %q has a control: %s already", t.Baseline, t.Control)
 	}
 	return s.checkForm(i, t, at)
@@ -293,7 +299,9 @@ func (s *Study) checkRoot(t Treatment, at func(string) string) error {
 		return s.Errorf(at("name"), "treatment %q has no baseline; only control: direct or control: router can stand without one", t.Name)
 	case t.Form != "":
 		return s.Errorf(at("form"), "treatment %q has no baseline to add form %s to", t.Name, t.Form)
-	case t.Site != "":
+	case t.Function != nil:
+		return s.Errorf(at("function"), "treatment %q names a function and has no form of it", t.Name)
+	case t.Control != Router && t.Site != "" || t.Site == SiteService:
 		return s.Errorf(at("site"), "treatment %q has no form that could run at site %s", t.Name, t.Site)
 	case len(t.Set) > 0:
 		return s.Errorf(at("set"), "treatment %q has no baseline that could have %s otherwise; put the setting on a treatment on top of it", t.Name, t.Set[0].Factor)
@@ -305,16 +313,18 @@ func (s *Study) checkRoot(t Treatment, at func(string) string) error {
 
 func (s *Study) checkForm(i int, t Treatment, at func(string) string) error {
 	switch {
-	case t.Form == "" && t.Site != "":
+	case t.Form == "" && t.Site != "" && t.Control != Router:
 		return s.Errorf(at("site"), "treatment %q has no form that could run at site %s", t.Name, t.Site)
 	case t.Form == "":
 		return nil
-	case s.Function == nil && t.Control != Noop:
-		return s.Errorf(at("form"), "treatment %q has a form, but the study names no function", t.Name)
+	case s.FunctionOf(i) == nil && t.Control != Noop:
+		return s.Errorf(at("form"), "treatment %q has a form, but neither it nor the study names a function", t.Name)
 	case (t.Form == FormLibrary) != (t.Site == SiteService):
 		return s.Errorf(at("site"), "form %s cannot run at site %s", t.Form, t.Site)
-	case t.Site == SiteServer && !s.OnMesh(i):
+	case t.Site == SiteServer && !s.Routed(i, t.Site):
 		return s.Errorf(at("form"), "form %s runs in a proxy, and the baseline %q has none; put it on one with a router", t.Form, t.Baseline)
+	case t.Site != SiteService && !s.Routed(i, t.Site):
+		return s.Errorf(at("site"), "the baseline %q has no proxy at site %s; put treatment %q on one with control: router, site: %s", t.Baseline, t.Site, t.Name, t.Site)
 	}
 	return nil
 }

@@ -25,15 +25,40 @@ const statsTimeout = 10 * time.Second
 // has said where it listens. A service that has started is returned with an
 // error too, to be stopped.
 func StartService(ctx context.Context, l *process.Launcher, t Topology) (*Service, error) {
-	config := t.Service
+	return startService(ctx, l, t, ServiceRole, t.Workload.Command, t.Service)
+}
+
+// Calls is the workload's own part of the configuration of a relay.
+type Calls struct {
+	Addrs []string `json:"addrs"` // host:port, each a replica of what it calls
+}
+
+// StartRelay starts the topology's relay like StartService; it calls the addresses.
+func StartRelay(ctx context.Context, l *process.Launcher, t Topology, addrs []string) (*Service, error) {
+	text, err := json.Marshal(Calls{addrs})
+	if err != nil {
+		return nil, fmt.Errorf("write the configuration of the relay of %s: %w", t.Name, err)
+	}
+	config := workload.Config{Workers: t.Service.Workers, Service: text, Functions: t.Relay.Functions}
+	return startService(ctx, l, t, RelayRole, []string{"serve", "relay"}, config)
+}
+
+// StartAsked starts like StartService what the topology's proxies ask.
+func StartAsked(ctx context.Context, l *process.Launcher, t Topology) (*Service, error) {
+	config := workload.Config{Workers: t.Service.Workers, Service: t.Asked.Spec}
+	return startService(ctx, l, t, ExternalRole, []string{"serve", "external", t.Asked.Function}, config)
+}
+
+func startService(ctx context.Context, l *process.Launcher, t Topology, role Role, command []string, config workload.Config) (*Service, error) {
+	what := fmt.Sprintf("the %s of %s", role, t.Name)
 	if config.Listen == "" {
 		config.Listen = "127.0.0.1:0"
 	}
 	text, err := json.Marshal(config)
 	if err != nil {
-		return nil, fmt.Errorf("write the configuration of the service of %s: %w", t.Name, err)
+		return nil, fmt.Errorf("write the configuration of %s: %w", what, err)
 	}
-	p, err := l.Start(process.Command{Name: "the service of " + t.Name, Args: t.Workload.Command, Input: text, Cores: t.Cores})
+	p, err := l.Start(process.Command{Name: what, Args: command, Input: text, Cores: t.Cores})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +69,7 @@ func StartService(ctx context.Context, l *process.Launcher, t Topology) (*Servic
 	}
 	var ready workload.Ready
 	if err := json.Unmarshal([]byte(line), &ready); err != nil || ready.Addr == "" {
-		return s, fmt.Errorf("start the service of %s: its first line is no address: %q", t.Name, line)
+		return s, fmt.Errorf("start %s: its first line is no address: %q", what, line)
 	}
 	s.Addr = ready.Addr
 	return s, nil

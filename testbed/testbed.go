@@ -8,6 +8,7 @@ package testbed
 import (
 	"context"
 	"net"
+	"slices"
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/study"
@@ -26,7 +27,10 @@ type Topology struct {
 	// Hops are the proxies in front of Proxy, the first of which requests go
 	// to; each forwards to the next, and the last to Proxy, or without one to
 	// the service.
-	Hops    []Hop
+	Hops []Hop
+	// Relay, if set, is an application that calls the first of the hops, without
+	// them the proxy, without one the services; requests go to it.
+	Relay   *Relay
 	Workers int // of each proxy; 0 means 1
 	// Cores is how many of the allowed cores each of its processes may run on,
 	// the lowest ones; 0: all.
@@ -46,6 +50,45 @@ type Topology struct {
 type Hop struct {
 	Site  study.Site // one of study.HopSites
 	Proxy *dataplane.Proxy
+}
+
+// Relay is an application that passes each request on to what it calls, and
+// the answer back, by net/http.
+type Relay struct {
+	Functions []workload.Placed // in library form, around its client, outermost first
+}
+
+// Route puts a proxy at the site.
+func (t *Topology) Route(at study.Site, p *dataplane.Proxy) {
+	if at == study.SiteServer {
+		t.Proxy = p
+		return
+	}
+	t.Hops = append(t.Hops, Hop{at, p})
+	order := study.HopSites()
+	slices.SortStableFunc(t.Hops, func(a, b Hop) int { return slices.Index(order, a.Site) - slices.Index(order, b.Site) })
+}
+
+// Proxies lists the topology's proxies, in the order in which a request meets
+// them.
+func (t *Topology) Proxies() []*dataplane.Proxy {
+	var all []*dataplane.Proxy
+	for _, h := range t.Hops {
+		all = append(all, h.Proxy)
+	}
+	if t.Proxy != nil {
+		all = append(all, t.Proxy)
+	}
+	return all
+}
+
+// Last is the proxy next to the service; nil: there is none.
+func (t *Topology) Last() *dataplane.Proxy {
+	all := t.Proxies()
+	if len(all) == 0 {
+		return nil
+	}
+	return all[len(all)-1]
 }
 
 // ProxyAt is the topology's proxy at the site; nil: there is none.
@@ -82,9 +125,28 @@ type Role string
 
 // The roles.
 const (
-	ProxyRole   Role = "proxy"
-	ServiceRole Role = "service"
+	ProxyRole    Role = "proxy" // the server's
+	ServiceRole  Role = "service"
+	RelayRole    Role = "relay"
+	ExternalRole Role = "external"
 )
+
+// HopRole is that of the proxy at a site.
+func HopRole(s study.Site) Role {
+	if s == study.SiteServer {
+		return ProxyRole
+	}
+	return Role(s)
+}
+
+// Roles lists the roles; those that every treatment can have come first.
+func Roles() []Role {
+	all := []Role{ProxyRole, ServiceRole, RelayRole}
+	for _, s := range study.HopSites() {
+		all = append(all, HopRole(s))
+	}
+	return append(all, ExternalRole)
+}
 
 // Process is one running process of a treatment.
 type Process struct {

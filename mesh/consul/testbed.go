@@ -41,7 +41,14 @@ func (*Testbed) Name() string { return Name }
 
 // Check refuses what Consul cannot be told of.
 func (*Testbed) Check(t testbed.Topology) error {
-	if t.Proxy == nil {
+	switch {
+	case len(t.Hops) > 0:
+		return fmt.Errorf("it has the two sidecars of every treatment, and no proxy at site %s", t.Hops[0].Site)
+	case t.Relay != nil:
+		return errors.New("its front end is a proxy, and no application of ours calls the service")
+	case t.Asked != nil:
+		return fmt.Errorf("its proxies ask no service of ours, and %s is one", t.Asked.Function)
+	case t.Proxy == nil:
 		return nil
 	}
 	_, err := translate(t)

@@ -11,9 +11,6 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -97,113 +94,6 @@ func firstCause(errs []error) error {
 	return first
 }
 
-// stand is what stands for one treatment.
-type stand struct {
-	log      *os.File           // of the proxy; nil: none
-	services []*testbed.Service // the replicas
-	proxy    dataplane.Instance
-	addr     string // where requests go
-}
-
-func (b *Testbed) start(ctx context.Context, t testbed.Topology, s *setup, i int) error {
-	ctx, cancel := context.WithTimeout(ctx, upTimeout)
-	defer cancel()
-	st := &s.stands[i]
-	replicas := max(t.Replicas, 1)
-	if replicas > 1 && t.Proxy == nil {
-		return fmt.Errorf("start %s: nothing balances over its %d services without a proxy", t.Name, replicas)
-	}
-	for range replicas {
-		service, err := testbed.StartService(ctx, b.launcher, t)
-		if service != nil {
-			st.services = append(st.services, service)
-		}
-		if err != nil {
-			return err
-		}
-		s.Add(i, testbed.ServiceRole, service)
-	}
-	st.addr = st.services[0].Addr
-	if t.Proxy != nil {
-		if err := b.startProxy(ctx, t, st); err != nil {
-			return err
-		}
-		s.Add(i, testbed.ProxyRole, st.proxy)
-	}
-	// A proxy acknowledges a listener just before it accepts.
-	words := fmt.Sprintf("probe %s at %s", t.Name, st.addr)
-	return s.Await(ctx, i, words, func(ctx context.Context) error { return t.Probe.Send(ctx, st.addr) })
-}
-
-func (b *Testbed) startProxy(ctx context.Context, t testbed.Topology, st *stand) error {
-	plane, err := dataplane.Get(b.planes, t.DataPlane)
-	if err != nil {
-		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
-	}
-	p := *t.Proxy
-	o := dataplane.Options{Name: fmt.Sprintf("%s-%d", t.Name, b.started.Add(1)), Workers: max(t.Workers, 1), Cores: t.Cores}
-	if p.AccessLog != nil {
-		if st.log, err = unlinked(); err != nil {
-			return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
-		}
-		o.Files = []*os.File{st.log}
-		p.AccessLog = &dataplane.AccessLog{Path: inherited, Format: p.AccessLog.Format}
-	}
-	if st.proxy, err = plane.Start(ctx, o); err != nil {
-		return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
-	}
-	replicas := dataplane.Cluster{Name: testbed.ServiceCluster}
-	for _, service := range st.services {
-		replicas.Endpoints = append(replicas.Endpoints, service.Addr)
-	}
-	p.Clusters = []dataplane.Cluster{replicas}
-	for range listenTries {
-		if p.Listen, err = b.freeAddr(); err != nil {
-			return fmt.Errorf("start the proxy of %s: %w", t.Name, err)
-		}
-		if err = st.proxy.Configure(ctx, p); err == nil {
-			st.addr = p.Listen
-			return nil
-		}
-		if !taken(p.Listen) {
-			break
-		}
-	}
-	return fmt.Errorf("configure the proxy of %s: %w", t.Name, err)
-}
-
-// inherited is the path by which a proxy opens the first file that it was
-// started with.
-const inherited = "/dev/fd/3"
-
-// unlinked makes a file in the directory for temporary files that has no name
-// there any more: it is gone when the last process that has it open is, however
-// that ends.
-func unlinked() (*os.File, error) {
-	f, err := os.CreateTemp("", "tare-access-log-")
-	if err != nil {
-		return nil, fmt.Errorf("make a file for its access log: %w", err)
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(fmt.Errorf("make a file for its access log: %w", err), f.Close())
-	}
-	return f, nil
-}
-
-// listenTries is how many ports a proxy is offered: another program may take
-// one between the choice and its use.
-const listenTries = 3
-
-// taken reports whether something listens on the address.
-func taken(addr string) bool {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return true
-	}
-	l.Close()
-	return false
-}
-
 // setup is a block's apparatus.
 type setup struct {
 	*testbed.Standing
@@ -235,15 +125,7 @@ func (s *setup) Down() error {
 		errs = make([]error, len(s.stands))
 		for i, st := range s.stands {
 			wg.Go(func() {
-				if st.proxy != nil {
-					errs[i] = st.proxy.Stop()
-				}
-				for _, service := range st.services {
-					service.Stop(stopGrace)
-				}
-				if st.log != nil {
-					errs[i] = errors.Join(errs[i], st.log.Close())
-				}
+				errs[i] = st.stop()
 			})
 		}
 		wg.Wait()
