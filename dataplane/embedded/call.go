@@ -21,6 +21,19 @@ func (p *proxy) knows(name string) bool {
 	return t != nil && t.clusters[name] != nil
 }
 
+// Endpoint picks an address of a cluster, for a filter that calls services.
+func (p *proxy) Endpoint(cluster string) (addr string, ok bool) {
+	t := p.table.Load()
+	if t == nil || t.clusters[cluster] == nil {
+		return "", false
+	}
+	e, _ := t.clusters[cluster].choose(choice{})
+	if e == nil {
+		return "", false
+	}
+	return e.addr, true
+}
+
 // call carries out a plugin's own request to a cluster.
 func (p *proxy) call(ctx context.Context, call proxywasm.Call) (proxywasm.CallResponse, error) {
 	req, err := p.newCall(ctx, call)

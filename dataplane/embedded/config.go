@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 
@@ -27,7 +28,7 @@ type filters struct {
 func newFilters(types []function.FilterType, p *proxy) (*filters, error) {
 	f := &filters{types: map[string]function.FilterType{}, made: map[filterKey]link{}, shared: proxywasm.NewShared(proxywasm.SharedLimits{}), proxy: p}
 	for _, t := range types {
-		if _, ok := f.types[t.URL]; ok || t.URL == "" || t.New == nil {
+		if _, ok := f.types[t.URL]; ok || t.URL == "" || (t.New == nil) == (t.Join == nil) {
 			return nil, fmt.Errorf("filter type %q is empty or given twice", t.URL)
 		}
 		f.types[t.URL] = t
@@ -62,8 +63,22 @@ func (f *filters) make(config *anypb.Any) (link, error) {
 	if !ok {
 		return link{}, fmt.Errorf("no implementation of %q", config.GetTypeUrl())
 	}
+	if t.Join != nil {
+		made, err := t.Join(config, f.proxy)
+		return link{filter: made}, err
+	}
 	made, err := t.New(config)
 	return link{filter: made}, err
+}
+
+// close ends what a filter keeps open.
+func (l link) close() {
+	if l.plugin != nil {
+		l.plugin.Close()
+	}
+	if c, ok := l.filter.(io.Closer); ok {
+		c.Close()
+	}
 }
 
 // prune lets go of the filters that the configuration no longer names.
@@ -87,19 +102,17 @@ func (f *filters) prune(c *config) {
 		}
 	}
 	for key, l := range f.made {
-		if _, ok := named[key]; !ok && l.plugin != nil {
-			l.plugin.Close()
+		if _, ok := named[key]; !ok {
+			l.close()
 		}
 	}
 	f.made = named
 }
 
-// close ends the plugins.
+// close ends the plugins, and what filters keep open.
 func (f *filters) close() {
 	for _, l := range f.made {
-		if l.plugin != nil {
-			l.plugin.Close()
-		}
+		l.close()
 	}
 }
 
