@@ -188,6 +188,9 @@ func serveEmbedded(ctx context.Context, o ProxyOptions) error {
 		if f.Native != nil {
 			types = append(types, f.Native.Types...)
 		}
+		if f.External != nil {
+			types = append(types, f.External.Types...)
+		}
 	}
 	return embedded.Serve(ctx, embedded.Options{XDS: o.XDS, Node: o.Node, Workers: o.Workers, Admin: o.Admin, Types: types, Ready: o.Ready})
 }
