@@ -1,0 +1,42 @@
+package routecontext
+
+import (
+	"net/http"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
+)
+
+// Function returns context-based routing.
+func Function() function.Function {
+	return function.Function{
+		Name:     "route-context",
+		Doc:      "context-based routing: which service gets a request, by header, cookie, query, method, claim or caller's identity",
+		Decode:   Decode,
+		Library:  &function.Library{Transport: transport},
+		Native:   &function.Native{Shape: shape},
+		Prepare:  prepare,
+		Replicas: Services,
+		Example: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1},` +
+			` {"when": [{"from": "cookie", "name": "lab", "match": "present"}], "service": 2},` +
+			` {"when": [{"from": "query", "name": "v", "value": "2"}, {"from": "method", "value": "GET"}], "service": 1}]}`,
+		Judge:  judge,
+		Trials: trials(),
+		Without: map[study.Form]string{
+			study.FormLua:      "not built",
+			study.FormWasm:     "not built",
+			study.FormWasmGo:   "not built",
+			study.FormDynmod:   "not built",
+			study.FormDynmodGo: "not built",
+			study.FormExternal: "not built",
+		},
+	}
+}
+
+func transport(spec function.Spec, services []string) (func(http.RoundTripper) http.RoundTripper, error) {
+	s, err := specOf(spec)
+	if err != nil {
+		return nil, err
+	}
+	return NewTransport(s, services)
+}
