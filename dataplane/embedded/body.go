@@ -146,7 +146,7 @@ func (c *conn) finish(u *upstream, sent chan error, err error, clean, last bool)
 		c.stats.aborted.Add(1)
 		// The client must not take what it has for the whole; it may be gone
 		// already, so that this may fail.
-		_ = c.tcp.SetLinger(0)
+		c.cutOff()
 		return false
 	}
 	return !last

@@ -121,11 +121,13 @@ type config struct {
 	listener *listenerSpec
 	routes   map[string][]hostSpec
 	clusters map[string]bool
-	members  map[string][]string // addresses by cluster
+	members  map[string][]string     // addresses by cluster
+	by       map[string]carriageSpec // clusters' carriages
+	secrets  map[string]secret
 }
 
 func newConfig() *config {
-	return &config{routes: map[string][]hostSpec{}, clusters: map[string]bool{}, members: map[string][]string{}}
+	return &config{routes: map[string][]hostSpec{}, clusters: map[string]bool{}, members: map[string][]string{}, by: map[string]carriageSpec{}, secrets: map[string]secret{}}
 }
 
 // The places of filters.
@@ -140,18 +142,52 @@ func (c *config) complete() bool {
 	if c.listener == nil {
 		return false
 	}
+	if !c.trusted(c.listener.tls) {
+		return false
+	}
+	if c.listener.tcp != "" {
+		return c.whole(c.listener.tcp)
+	}
 	hosts, ok := c.routes[c.listener.routes]
 	if !ok {
 		return false
 	}
 	for _, h := range hosts {
 		for _, r := range h.routes {
-			if _, ok := c.members[r.cluster]; !ok || !c.clusters[r.cluster] {
+			if !c.whole(r.cluster) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// whole reports whether all of a cluster is there.
+func (c *config) whole(cluster string) bool {
+	_, ok := c.members[cluster]
+	return ok && c.clusters[cluster] && c.trusted(c.by[cluster].tls)
+}
+
+// trusted reports whether the secrets of one side are there.
+func (c *config) trusted(s *tlsSpec) bool {
+	return !slices.ContainsFunc(s.secrets(), func(name string) bool { _, ok := c.secrets[name]; return !ok })
+}
+
+// wantedSecrets are the names that the configuration refers to.
+func (c *config) wantedSecrets() map[string]bool {
+	wanted := map[string]bool{}
+	note := func(s *tlsSpec) {
+		for _, name := range s.secrets() {
+			wanted[name] = true
+		}
+	}
+	if c.listener != nil {
+		note(c.listener.tls)
+	}
+	for _, by := range c.by {
+		note(by.tls)
+	}
+	return wanted
 }
 
 // build puts a complete configuration together. Clusters that did not change
@@ -161,7 +197,9 @@ func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, m
 	var addrs []string
 	for name := range c.clusters {
 		clusters[name] = c.cluster(p, name, old[name])
-		addrs = append(addrs, c.members[name]...)
+		for _, addr := range c.members[name] {
+			addrs = append(addrs, c.by[name].key()+addr)
+		}
 	}
 	t := &table{exact: map[string]*host{}, clusters: clusters}
 	if s := c.listener.log; s != nil {
@@ -197,7 +235,7 @@ func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, m
 func (c *config) cluster(p *proxy, name string, old *cluster) *cluster {
 	var endpoints []*endpoint
 	for _, addr := range c.members[name] {
-		endpoints = append(endpoints, p.endpoint(addr))
+		endpoints = append(endpoints, p.endpointBy(addr, c.by[name]))
 	}
 	if old != nil && slices.Equal(old.endpoints, endpoints) {
 		return old

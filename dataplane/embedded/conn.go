@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -18,25 +19,29 @@ import (
 // the upstream itself and writes the response: nothing is handed over, and
 // what it needs is allocated once.
 type conn struct {
-	p     *proxy
-	tcp   *net.TCPConn // what in.src reads from: itself, or TLS over it
-	from  *entrance    // nil: none that can be drained
-	in    reader
-	req   http1.Request
-	res   http1.Response
-	x     exchange
-	out   []byte
-	stats stats
-	note  note
+	p    *proxy
+	tcp  *net.TCPConn // what in.src reads from: itself, or TLS over it
+	from *entrance    // nil: none that can be drained
+	shaken
+	xfcc   string // said of the client
+	unsure bool   // it may yet turn out to be HTTP/2
+	handed bool   // it did
+	in     reader
+	req    http1.Request
+	res    http1.Response
+	x      exchange
+	out    []byte
+	stats  stats
+	note   note
 
 	visits   []visit // plugins at work on this exchange
 	body     []byte  // taken in for plugins to see
 	content  []byte  // what they made of it; theirs, until they have left
 	gathered bool    // the request's body has been taken in, whole
 
-	fate  outcome // of the last attempt at an endpoint
-	probe *probe
-	head  bool // the method is HEAD; req's own slices end with its body
+	fate  outcome                  // of the last attempt at an endpoint
+	probe interface{ open() bool } // whether the client is there
+	head  bool                     // the method is HEAD; req's own slices end with its body
 
 	beat  atomic.Uint64 // count of changes, and the phase in the low bits
 	seen  uint64        // beat at the last sweep; the sweeper's
@@ -75,7 +80,36 @@ func (c *conn) serve() {
 			c.out = nil
 		}
 	}
+	if c.handed {
+		c.from.speakH2(&begun{Conn: c.in.src, first: bytes.Clone(c.in.unread())})
+		return
+	}
 	c.in.src.Close()
+}
+
+// isH2 reports whether the client begins as one of HTTP/2 does.
+func (c *conn) isH2() bool {
+	c.unsure = false
+	for {
+		yes, more := speaksH2(c.in.unread())
+		if !more {
+			return yes
+		}
+		if c.in.fill() != nil {
+			return false
+		}
+	}
+}
+
+// cutOff makes the end of the connection no end of a message.
+func (c *conn) cutOff() {
+	if s, ok := c.in.src.(interface{ SetLinger(int) error }); ok {
+		_ = s.SetLinger(0)
+		return
+	}
+	// Over TLS nothing is said any more.
+	_ = c.tcp.SetLinger(0)
+	_ = c.tcp.Close()
 }
 
 // ending reports whether this is the last exchange: the proxy ends, or its
@@ -99,9 +133,13 @@ func (c *conn) one() bool {
 func (c *conn) exchange() bool {
 	c.mark(resting)
 	if c.in.r == c.in.w {
-		if c.ending() || c.in.fill() != nil {
+		if c.tcp != nil && c.ending() || !c.first() {
 			return false
 		}
+	}
+	if c.unsure && c.isH2() {
+		c.handed = true
+		return false
 	}
 	n, err := c.readHead()
 	if err == nil {
@@ -115,6 +153,7 @@ func (c *conn) exchange() bool {
 	c.stats.requests.Add(1)
 	t := c.p.table.Load()
 	c.note.begin(t.log, &c.req)
+	c.vouch()
 	c.x.begin(&c.req)
 	rt := t.match(&c.x)
 	chain := t.chain
@@ -131,6 +170,20 @@ func (c *conn) exchange() bool {
 		return c.reply(http.StatusNotFound, "")
 	}
 	return c.forward(rt.cluster)
+}
+
+// first waits for the first bytes of a request. What has come already when the
+// proxy begins to end is served yet.
+func (c *conn) first() bool {
+	err := c.in.fill()
+	if err == nil || !c.ending() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err == nil
+	}
+	come, ok := c.probe.(*probe)
+	if !ok || come.quiet() || !come.open() {
+		return false
+	}
+	return c.in.src.SetReadDeadline(time.Time{}) == nil && c.in.fill() == nil
 }
 
 // readHead finds the end of the head; what is there already is looked at first,

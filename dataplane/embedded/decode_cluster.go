@@ -15,6 +15,7 @@ import (
 var honouredOfClusters = protofield.Honoured{
 	"envoy.config.cluster.v3.Cluster": {
 		"name", "type", "eds_cluster_config", "connect_timeout", "lb_policy", "circuit_breakers",
+		"transport_socket", "typed_extension_protocol_options",
 	},
 	"envoy.config.cluster.v3.Cluster.EdsClusterConfig": {"eds_config"},
 	"envoy.config.cluster.v3.CircuitBreakers":          {"thresholds"},
@@ -31,12 +32,18 @@ var honouredOfClusters = protofield.Honoured{
 // none, so a limit that might fire is refused.
 const fewest = 1 << 16
 
-type clusterSpec struct{ name string }
+type clusterSpec struct {
+	name string
+	by   carriageSpec
+}
 
 func decodeCluster(a *anypb.Any) (clusterSpec, error) {
 	c, err := check(a, &clusterv3.Cluster{})
-	s := clusterSpec{c.GetName()}
+	s := clusterSpec{name: c.GetName()}
 	if err != nil {
+		return s, err
+	}
+	if s.by, err = decodeCarriage(c); err != nil {
 		return s, err
 	}
 	if c.GetType() != clusterv3.Cluster_EDS {

@@ -3,12 +3,14 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	filelogv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/taremesh/tare/internal/protofield"
@@ -17,19 +19,22 @@ import (
 // honouredOfListeners is what is done of listeners, and of what stands in them.
 var honouredOfListeners = protofield.Honoured{
 	"envoy.config.listener.v3.Listener":    {"name", "address", "filter_chains"},
-	"envoy.config.listener.v3.FilterChain": {"filters"},
+	"envoy.config.listener.v3.FilterChain": {"filters", "transport_socket"},
 	"envoy.config.listener.v3.Filter":      {"name", "typed_config"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
 		"codec_type", "stat_prefix", "rds", "http_filters", "generate_request_id", "server_header_transformation",
-		"access_log",
+		"access_log", "forward_client_cert_details", "set_current_client_cert_details", "upgrade_configs",
 	},
-	"envoy.config.accesslog.v3.AccessLog":                                    {"name", "typed_config"},
-	"envoy.extensions.access_loggers.file.v3.FileAccessLog":                  {"path", "log_format"},
-	"envoy.config.core.v3.SubstitutionFormatString":                          {"text_format_source"},
-	"envoy.config.core.v3.DataSource":                                        {"inline_string"},
-	"envoy.extensions.filters.network.http_connection_manager.v3.Rds":        {"config_source", "route_config_name"},
-	"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": {"name", "typed_config"},
-	"envoy.extensions.filters.http.router.v3.Router":                         {"suppress_envoy_headers"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails": {"uri", "dns"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig":               {"upgrade_type"},
+	"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy":                                                        {"stat_prefix", "cluster"},
+	"envoy.config.accesslog.v3.AccessLog":                                                                           {"name", "typed_config"},
+	"envoy.extensions.access_loggers.file.v3.FileAccessLog":                                                         {"path", "log_format"},
+	"envoy.config.core.v3.SubstitutionFormatString":                                                                 {"text_format_source"},
+	"envoy.config.core.v3.DataSource":                                                                               {"inline_string"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.Rds":                                               {"config_source", "route_config_name"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter":                                        {"name", "typed_config"},
+	"envoy.extensions.filters.http.router.v3.Router":                                                                {"suppress_envoy_headers"},
 }
 
 const routerURL = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -38,6 +43,21 @@ type listenerSpec struct {
 	name, addr, routes string
 	filters            []filterSpec
 	log                *logSpec // nil: none
+	codec              codec
+	tls                *tlsSpec // nil: clear text
+	xfcc               xfccMode
+	details            xfccDetails
+	upgrades           bool   // WebSocket
+	tcp                string // the cluster that bytes go to; empty: HTTP
+}
+
+// entrance is what of a listener its connections depend on.
+func (s *listenerSpec) entrance() string {
+	key := fmt.Sprintf("%s %d %d %v %v %s", s.addr, s.codec, s.xfcc, s.details, s.upgrades, s.tcp)
+	if s.tls != nil {
+		key += " " + s.tls.key
+	}
+	return key
 }
 
 // logSpec is an access log: a file, and Envoy's format of its lines.
@@ -56,8 +76,19 @@ func decodeListener(a *anypb.Any) (s listenerSpec, err error) {
 	if len(chains) != 1 || len(chains[0].GetFilters()) != 1 {
 		return s, errors.New("field filter_chains: one chain of one network filter is supported")
 	}
-	m, err := check(chains[0].GetFilters()[0].GetTypedConfig(), &hcmv3.HttpConnectionManager{})
+	if s.tls, err = decodeDownstreamTLS(chains[0].GetTransportSocket()); err != nil {
+		return s, fmt.Errorf("field filter_chains[0].transport_socket: %w", err)
+	}
+	network := chains[0].GetFilters()[0].GetTypedConfig()
+	if network.MessageIs(&tcpproxyv3.TcpProxy{}) {
+		s.tcp, err = decodeTCP(network)
+		return s, err
+	}
+	m, err := check(network, &hcmv3.HttpConnectionManager{})
 	if err != nil {
+		return s, fmt.Errorf("http_connection_manager: %w", err)
+	}
+	if err := s.decodeConnections(m); err != nil {
 		return s, fmt.Errorf("http_connection_manager: %w", err)
 	}
 	if s.filters, err = chain(m); err != nil {
@@ -71,6 +102,37 @@ func decodeListener(a *anypb.Any) (s listenerSpec, err error) {
 		return s, errors.New("http_connection_manager: field rds: is required")
 	}
 	return s, ads("http_connection_manager: field rds.config_source", m.GetRds().GetConfigSource())
+}
+
+// decodeConnections reads what concerns connections.
+func (s *listenerSpec) decodeConnections(m *hcmv3.HttpConnectionManager) (err error) {
+	known := map[hcmv3.HttpConnectionManager_CodecType]codec{
+		hcmv3.HttpConnectionManager_HTTP1: onlyH1, hcmv3.HttpConnectionManager_HTTP2: onlyH2, hcmv3.HttpConnectionManager_AUTO: anyHTTP}
+	var ok bool
+	if s.codec, ok = known[m.GetCodecType()]; !ok {
+		return fmt.Errorf("field codec_type: %v is not supported, AUTO, HTTP1 and HTTP2 are", m.GetCodecType())
+	}
+	for i, u := range m.GetUpgradeConfigs() {
+		if s.upgrades = strings.EqualFold(u.GetUpgradeType(), websocket); !s.upgrades {
+			return fmt.Errorf("field upgrade_configs[%d].upgrade_type: %q is not supported, %s is", i, u.GetUpgradeType(), websocket)
+		}
+	}
+	s.xfcc, s.details, err = decodeXFCC(m)
+	return err
+}
+
+// websocket is the one protocol that a connection can be upgraded to.
+const websocket = "websocket"
+
+func decodeTCP(a *anypb.Any) (string, error) {
+	m, err := check(a, &tcpproxyv3.TcpProxy{})
+	if err != nil {
+		return "", fmt.Errorf("tcp_proxy: %w", err)
+	}
+	if m.GetCluster() == "" {
+		return "", errors.New("tcp_proxy: field cluster: is required")
+	}
+	return m.GetCluster(), nil
 }
 
 const fileLogURL = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
@@ -94,9 +156,6 @@ func decodeLog(logs []*accesslogv3.AccessLog) (*logSpec, error) {
 }
 
 func chain(m *hcmv3.HttpConnectionManager) ([]filterSpec, error) {
-	if t := m.GetCodecType(); t != hcmv3.HttpConnectionManager_HTTP1 {
-		return nil, fmt.Errorf("field codec_type: %v is not supported, HTTP1 is", t)
-	}
 	if g := m.GetGenerateRequestId(); g == nil || g.GetValue() {
 		return nil, errors.New("field generate_request_id: must be false, request ids are not supported")
 	}

@@ -90,7 +90,7 @@ func TestUnsupported(t *testing.T) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.StreamIdleTimeout = durationpb.New(1) })
 		}},
 		{"field codec_type", func(b dataplane.Resources) {
-			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.CodecType = hcmv3.HttpConnectionManager_AUTO })
+			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.CodecType = hcmv3.HttpConnectionManager_HTTP3 })
 		}},
 		{"field generate_request_id", func(b dataplane.Resources) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.GenerateRequestId = nil })

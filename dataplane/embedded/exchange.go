@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"crypto/tls"
 	"net"
 	"net/netip"
 
@@ -11,7 +12,8 @@ import (
 // exchange is a request as filters see it. One belongs to each connection and
 // is used again for every request.
 type exchange struct {
-	tcp     net.Conn // to ask for addresses
+	tcp     net.Conn             // to ask for addresses
+	tls     *tls.ConnectionState // nil: clear text
 	req     *http1.Request
 	res     *http1.Response // nil until there is one
 	scratch []byte          // what filters set
@@ -93,6 +95,11 @@ func (x *exchange) Note(name string) ([]byte, bool) {
 func (x *exchange) Peer() (p function.Peer) {
 	if at, err := netip.ParseAddrPort(x.tcp.RemoteAddr().String()); err == nil {
 		p.Addr = at.Addr().Unmap()
+	}
+	if x.tls != nil && len(x.tls.PeerCertificates) > 0 {
+		for _, u := range x.tls.PeerCertificates[0].URIs {
+			p.URIs = append(p.URIs, u.String())
+		}
 	}
 	return p
 }

@@ -61,8 +61,7 @@ func (c *conn) attempt(e *endpoint) bool {
 	u := c.rested(e, again)
 	for {
 		if u == nil {
-			c.stats.connects.Add(1)
-			fresh, err := e.dial()
+			fresh, err := e.dial(c.opened)
 			if err != nil {
 				c.stats.connectFails.Add(1)
 				c.fate.fault = connectFailed
@@ -88,9 +87,12 @@ func (c *conn) attempt(e *endpoint) bool {
 			return c.explain(err, bodyErr, whole)
 		}
 		c.stats.retries.Add(1)
-		u = nil
+		u, again = nil, false
 	}
 }
+
+// opened counts a connection to an upstream.
+func (c *conn) opened() { c.stats.connects.Add(1) }
 
 // rested takes a resting connection of the endpoint. Those that may have been
 // closed meanwhile are looked at: after a sweep, or when the request could not

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -13,19 +14,30 @@ import (
 // proxy is the part that carries requests: a listener, its connections, and
 // the table that they look at.
 type proxy struct {
-	table  atomic.Pointer[table]
-	limits limits
-	sweeps atomic.Uint32
-	ending atomic.Bool
-	done   chan struct{}
-	tasks  sync.WaitGroup
+	table   atomic.Pointer[table]
+	limits  limits
+	sweeps  atomic.Uint32
+	ending  atomic.Bool
+	done    chan struct{}
+	cutting chan struct{}   // closed when what is left is cut off
+	life    context.Context // ends when the proxy does
+	stop    context.CancelFunc
+	tasks   sync.WaitGroup
+
+	entrance   atomic.Pointer[entrance] // of new connections
+	handshakes atomic.Uint64            // that failed
+	h2conns    atomic.Int64             // open ones
+	tunnels    atomic.Uint64            // connections opened for tunnels
 
 	mu        sync.Mutex
 	listener  net.Listener
 	conns     map[*conn]struct{}
-	endpoints map[string]*endpoint // by address
+	endpoints map[string]*endpoint // by carriage and address
+	carriages map[string]*carriage // but HTTP/1.1 in clear text
 	ended     stats
 	swept     bool // the sweeper runs
+	closed    bool // nothing begins any more
+	entrances []*entrance
 
 	caller *http.Transport // of plugins' own requests
 
@@ -34,9 +46,13 @@ type proxy struct {
 }
 
 func newProxy(l limits) *proxy {
+	life, stop := context.WithCancel(context.Background())
 	return &proxy{
+		life:      life,
+		stop:      stop,
 		limits:    l,
 		done:      make(chan struct{}),
+		cutting:   make(chan struct{}),
 		conns:     map[*conn]struct{}{},
 		endpoints: map[string]*endpoint{},
 		logs:      map[logSpec]*accessLog{},
@@ -71,6 +87,25 @@ func (p *proxy) listen(l net.Listener) {
 	go p.accept(l)
 }
 
+// enterBy makes new connections come in as the listener says, with the secrets
+// as they are now.
+func (p *proxy) enterBy(s *listenerSpec, secrets map[string]secret) {
+	now := p.entrance.Load()
+	if now != nil && now.key == s.entrance() {
+		now.renew(secrets)
+		return
+	}
+	next := newEntrance(p, s)
+	next.renew(secrets)
+	p.entrance.Store(next)
+	p.mu.Lock()
+	p.entrances = append(p.entrances, next)
+	p.mu.Unlock()
+	if now != nil {
+		p.tasks.Go(now.drain)
+	}
+}
+
 // unlisten closes the listener; connections stay.
 func (p *proxy) unlisten() {
 	p.mu.Lock()
@@ -88,7 +123,7 @@ func (p *proxy) accept(l net.Listener) {
 		c, err := l.Accept()
 		switch {
 		case err == nil:
-			p.adopt(c.(*net.TCPConn))
+			p.admit(c.(*net.TCPConn))
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
@@ -102,27 +137,57 @@ func (p *proxy) accept(l net.Listener) {
 	}
 }
 
-// adopt starts a connection.
-func (p *proxy) adopt(tcp *net.TCPConn) {
-	c := &conn{p: p, tcp: tcp, in: reader{src: tcp}, probe: newProbe(tcp), x: exchange{tcp: tcp}}
+// admit lets a connection in by the entrance that there is now.
+func (p *proxy) admit(tcp *net.TCPConn) {
+	e := p.entrance.Load()
+	if e == nil || e.plain() {
+		p.adopt(tcp, tcp, e)
+		return
+	}
+	p.tasks.Go(func() { e.receive(tcp) })
+}
+
+// adopt starts a connection of HTTP/1.1 over src, which runs over tcp.
+func (p *proxy) adopt(src net.Conn, tcp *net.TCPConn, e *entrance) {
+	c := &conn{p: p, tcp: tcp, from: e, in: reader{src: src}, probe: newProbe(tcp), x: exchange{tcp: src}}
+	if e != nil {
+		c.unsure, c.shaken = e.codec == anyHTTP && e.keys == nil, e.told(src)
+		c.x.tls = c.peer
+	}
+	if !p.enter(c) {
+		src.Close()
+		return
+	}
+	p.tasks.Go(func() {
+		c.serve()
+		p.leave(c)
+	})
+}
+
+// embody makes the connection of one stream of HTTP/2; nil when the proxy ends.
+func (p *proxy) embody(s *stream, e *entrance) *conn {
+	c := &conn{p: p, from: e, in: reader{src: s}, probe: s, x: exchange{tcp: s}, shaken: e.toldOf(s.r)}
+	c.x.tls = c.peer
+	if !p.enter(c) {
+		return nil
+	}
+	return c
+}
+
+// enter takes the connection up among those that are looked after, and reports
+// whether there are any more.
+func (p *proxy) enter(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ending.Load() {
-		tcp.Close()
-		return
+	if p.closed {
+		return false
 	}
 	p.conns[c] = struct{}{}
 	if !p.swept {
 		p.swept = true
-		p.tasks.Add(1)
-		go p.sweeping()
+		p.tasks.Go(p.sweeping)
 	}
-	p.tasks.Add(1)
-	go func() {
-		defer p.tasks.Done()
-		c.serve()
-		p.leave(c)
-	}()
+	return true
 }
 
 func (p *proxy) leave(c *conn) {
@@ -142,15 +207,25 @@ func (p *proxy) close() {
 	p.unlisten()
 	p.mu.Lock()
 	for c := range p.conns {
-		if phase(c.beat.Load()&(1<<phaseBits-1)) == resting {
+		if c.tcp != nil && phase(c.beat.Load()&(1<<phaseBits-1)) == resting {
 			_ = c.in.src.SetReadDeadline(past)
 		}
 	}
+	entrances := p.entrances
 	p.mu.Unlock()
+	p.stop()
 	left := time.AfterFunc(grace, p.abort)
+	for _, e := range entrances {
+		e.end()
+	}
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
 	close(p.done)
 	p.tasks.Wait()
-	left.Stop()
+	if !left.Stop() {
+		<-p.cutting
+	}
 	p.caller.CloseIdleConnections()
 	for _, l := range p.logs {
 		l.close()
@@ -163,6 +238,7 @@ func (p *proxy) close() {
 }
 
 func (p *proxy) abort() {
+	defer close(p.cutting)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.conns {
@@ -184,15 +260,42 @@ func (p *proxy) use(t *table, addrs []string) {
 	}
 }
 
-// endpoint is the one of that address, which keeps its connections through
-// changes of the configuration.
-func (p *proxy) endpoint(addr string) *endpoint {
+// endpoint is the one of that address in clear text.
+func (p *proxy) endpoint(addr string) *endpoint { return p.endpointBy(addr, carriageSpec{}) }
+
+// endpointBy is the one of that address and carriage, which keeps its
+// connections through changes of the configuration.
+func (p *proxy) endpointBy(addr string, by carriageSpec) *endpoint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e, ok := p.endpoints[addr]
+	key := by.key() + addr
+	e, ok := p.endpoints[key]
 	if !ok {
-		e = &endpoint{addr: addr}
-		p.endpoints[addr] = e
+		e = &endpoint{addr: addr, by: p.carriages[by.key()]}
+		p.endpoints[key] = e
 	}
 	return e
+}
+
+// carriagesOf makes the carriages that there shall be, with the secrets as they
+// are now; those that are there go on.
+func (p *proxy) carriagesOf(specs map[string]carriageSpec, secrets map[string]secret) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := map[string]*carriage{}
+	for _, s := range specs {
+		key := s.key()
+		c, ok := p.carriages[key]
+		if key == "" || now[key] != nil {
+			continue
+		}
+		if !ok {
+			c = newCarriage(s)
+		}
+		if c.keys != nil {
+			c.keys.refresh(secrets, clientSide)
+		}
+		now[key] = c
+	}
+	p.carriages = now
 }

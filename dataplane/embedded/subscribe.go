@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"strings"
 
@@ -84,6 +85,9 @@ func (s *subscription) take(r *discoveryv3.DeltaDiscoveryResponse) error {
 	if err := s.ask(resource.EndpointType, s.config.clusters); err != nil {
 		return err
 	}
+	if err := s.ask(resource.SecretType, s.config.wantedSecrets()); err != nil {
+		return err
+	}
 	if err := s.settle(); err != nil {
 		return err
 	}
@@ -99,25 +103,31 @@ func (s *subscription) read(r *discoveryv3.DeltaDiscoveryResponse) (apply func()
 		return s.readMembers(r)
 	case resource.RouteType:
 		return s.readRoutes(r)
+	case resource.SecretType:
+		return s.readSecrets(r)
 	}
 	return nil, fmt.Errorf("resource type %s is not supported", r.GetTypeUrl())
 }
 
 func (s *subscription) readClusters(r *discoveryv3.DeltaDiscoveryResponse) (func(), error) {
 	var names []string
+	by := map[string]carriageSpec{}
 	for _, res := range r.GetResources() {
 		c, err := decodeCluster(res.GetResource())
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", res.GetName(), err)
 		}
 		names = append(names, c.name)
+		by[c.name] = c.by
 	}
 	return func() {
 		for _, name := range names {
 			s.config.clusters[name] = true
+			s.config.by[name] = by[name]
 		}
 		for _, name := range r.GetRemovedResources() {
 			delete(s.config.clusters, name)
+			delete(s.config.by, name)
 			delete(s.config.members, name)
 		}
 	}, nil
@@ -164,6 +174,23 @@ func (s *subscription) readRoutes(r *discoveryv3.DeltaDiscoveryResponse) (func()
 	}, nil
 }
 
+func (s *subscription) readSecrets(r *discoveryv3.DeltaDiscoveryResponse) (func(), error) {
+	secrets := map[string]secret{}
+	for _, res := range r.GetResources() {
+		name, one, err := decodeSecret(res.GetResource())
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", res.GetName(), err)
+		}
+		secrets[name] = one
+	}
+	return func() {
+		maps.Copy(s.config.secrets, secrets)
+		for _, name := range r.GetRemovedResources() {
+			delete(s.config.secrets, name)
+		}
+	}, nil
+}
+
 func (s *subscription) addOverrides(hosts []hostSpec) error {
 	for _, h := range hosts {
 		for i, r := range h.routes {
@@ -192,10 +219,13 @@ func (s *subscription) takeListener(r *discoveryv3.DeltaDiscoveryResponse) error
 	}
 	s.held, s.config.listener = r, next
 	wanted := map[string]bool{}
-	if next != nil {
+	if next != nil && next.tcp == "" {
 		wanted[next.routes] = true
 	}
 	if err := s.ask(resource.RouteType, wanted); err != nil {
+		return err
+	}
+	if err := s.ask(resource.SecretType, s.config.wantedSecrets()); err != nil {
 		return err
 	}
 	return s.settle()
@@ -271,6 +301,7 @@ func (s *subscription) settle() error {
 	if !s.config.complete() {
 		return nil
 	}
+	s.proxy.carriagesOf(s.config.by, s.config.secrets)
 	t, clusters, addrs := s.config.build(s.proxy, s.filters, s.clusters)
 	if addr := s.config.listener.addr; addr != s.addr {
 		l, err := net.Listen("tcp", addr)
@@ -279,10 +310,12 @@ func (s *subscription) settle() error {
 			return s.release(fmt.Errorf("listener: cannot bind %s: %w", addr, err))
 		}
 		s.proxy.use(t, addrs)
+		s.proxy.enterBy(s.config.listener, s.config.secrets)
 		s.proxy.listen(l)
 		s.addr = addr
 	} else {
 		s.proxy.use(t, addrs)
+		s.proxy.enterBy(s.config.listener, s.config.secrets)
 	}
 	s.clusters = clusters
 	s.filters.prune(s.config)

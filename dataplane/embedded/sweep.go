@@ -36,7 +36,6 @@ var past = time.Unix(1, 0)
 
 // sweeping runs while there are connections.
 func (p *proxy) sweeping() {
-	defer p.tasks.Done()
 	t := time.NewTicker(p.limits.sweep)
 	defer t.Stop()
 	for {

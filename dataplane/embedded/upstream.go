@@ -1,7 +1,7 @@
 package embedded
 
 import (
-	"fmt"
+	"context"
 	"net"
 	"sync"
 	"time"
@@ -16,6 +16,7 @@ const maxIdle = 1024
 // last is used first: it is warm, and the others can be let go.
 type endpoint struct {
 	addr string
+	by   *carriage // nil: HTTP/1.1 in clear text
 
 	mu     sync.Mutex
 	idle   []*upstream
@@ -48,6 +49,10 @@ func (e *endpoint) take() *upstream {
 
 // give puts a connection to rest.
 func (e *endpoint) give(u *upstream, sweep uint32) {
+	if u.probe == nil { // an exchange of HTTP/2, which ends
+		u.conn.Close()
+		return
+	}
 	u.pooled, u.rested = true, sweep
 	e.mu.Lock()
 	if !e.closed && len(e.idle) < maxIdle {
@@ -60,14 +65,30 @@ func (e *endpoint) give(u *upstream, sweep uint32) {
 	}
 }
 
-// dial opens a fresh connection.
-func (e *endpoint) dial() (*upstream, error) {
-	d := net.Dialer{Timeout: connectTimeout, KeepAlive: -1}
-	c, err := d.Dial("tcp", e.addr)
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", e.addr, err)
+// dial opens a fresh connection, or an exchange on one of HTTP/2. Opened is
+// called when a connection is opened.
+func (e *endpoint) dial(opened func()) (*upstream, error) {
+	u := &upstream{home: e}
+	if e.by != nil && e.by.http2 {
+		cc, used, err := e.by.place(e.addr, opened)
+		if err != nil {
+			return nil, err
+		}
+		u.conn, u.pooled = newCarried(cc, e.by.scheme(), e.addr), used
+		u.reader.src = u.conn
+		return u, nil
 	}
-	u := &upstream{conn: c, home: e, probe: newProbe(c.(*net.TCPConn))}
+	opened()
+	c, err := dialTCP(context.Background(), e.addr)
+	if err != nil {
+		return nil, err
+	}
+	u.conn, u.probe = c, newProbe(c.(*net.TCPConn))
+	if e.by != nil {
+		if u.conn, err = e.by.shake(context.Background(), c); err != nil {
+			return nil, err
+		}
+	}
 	u.reader.src = u.conn
 	return u, nil
 }
@@ -78,6 +99,9 @@ func (e *endpoint) shut() {
 	e.closed = true
 	e.mu.Unlock()
 	e.drop(func(*upstream) bool { return true })
+	if e.by != nil {
+		e.by.shut(e.addr)
+	}
 }
 
 // drop closes the resting connections that are to go.
