@@ -14,6 +14,7 @@ import (
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/fault"
 	"github.com/taremesh/tare/function/jwt"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
@@ -40,6 +41,7 @@ import (
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
+		fault.Function(),
 		jwt.Function(),
 		noop.Function(),
 		ratelimit.Function(),
