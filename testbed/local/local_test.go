@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/internal/named"
 	"github.com/taremesh/tare/internal/process"
 	"github.com/taremesh/tare/testbed"
@@ -26,13 +27,16 @@ import (
 	"github.com/taremesh/tare/workload"
 )
 
-// The test binary plays the processes: "play service" and "play proxy".
+// The test binary plays the processes: "play service" and "play proxy", and
+// tare's own "serve relay" and "serve external".
 func TestMain(m *testing.M) {
-	if len(os.Args) < 3 || os.Args[1] != "play" {
+	if len(os.Args) < 3 || os.Args[1] != "play" && os.Args[1] != "serve" {
 		os.Exit(m.Run())
 	}
 	var err error
 	switch os.Args[2] {
+	case "relay", "external":
+		err = playPassing(os.Args[2])
 	case "service":
 		err = playService()
 	case "proxy":
@@ -92,9 +96,39 @@ func playService() error {
 	return workload.Run(context.Background(), cfg, workload.Service{Handler: handler, Stats: stats}, workload.Announce(os.Stdout))
 }
 
+// playPassing plays a relay and what is asked: it calls the last address that it
+// was told, if any, and adds its name.
+func playPassing(name string) error {
+	cfg, err := workload.ReadConfig(os.Stdin)
+	if err != nil {
+		return err
+	}
+	var calls testbed.Calls
+	if err := json.Unmarshal(cfg.Service, &calls); err != nil {
+		return err
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, strings.Join(os.Args[2:], "-"))
+		if len(calls.Addrs) == 0 {
+			return
+		}
+		res, err := http.Get("http://" + calls.Addrs[len(calls.Addrs)-1])
+		if err != nil {
+			fmt.Fprint(w, err)
+			return
+		}
+		defer res.Body.Close()
+		fmt.Fprint(w, " ")
+		io.Copy(w, res.Body)
+	})
+	return workload.Run(context.Background(), cfg, workload.Service{Handler: handler}, workload.Announce(os.Stdout))
+}
+
 // wanted is what the proxy of these tests is configured with.
 type wanted struct {
 	Listen    string
+	Name      string
+	Asked     string   // address that it asks, once at its start
 	Endpoints []string // in turn
 	Log       string   // file that a line of every request is added to
 }
@@ -111,6 +145,17 @@ func playProxy() error {
 			fmt.Println(err)
 			continue
 		}
+		if w.Asked != "" {
+			res, err := http.Get("http://" + w.Asked)
+			if err != nil {
+				return err
+			}
+			answer, err := io.ReadAll(res.Body)
+			if err != nil {
+				return err
+			}
+			w.Name += "(" + string(answer) + ")"
+		}
 		var turn atomic.Int64
 		log := io.Discard
 		if w.Log != "" {
@@ -122,7 +167,7 @@ func playProxy() error {
 			r.SetURL(&url.URL{Scheme: "http", Host: w.Endpoints[int(turn.Add(1))%len(w.Endpoints)]})
 		}}
 		go http.Serve(l, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			r.Header.Set("Via", "proxy")
+			r.Header.Set("Via", strings.TrimSpace(r.Header.Get("Via")+" "+w.Name))
 			fmt.Fprintln(log, r.URL.Path)
 			proxy.ServeHTTP(rw, r)
 		}))
@@ -152,7 +197,15 @@ func (p plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Instan
 type instance struct{ *process.Process }
 
 func (i instance) Configure(_ context.Context, p dataplane.Proxy) error {
-	w := wanted{Listen: p.Listen, Endpoints: p.Clusters[0].Endpoints}
+	w := wanted{Listen: p.Listen, Name: "proxy", Endpoints: p.Clusters[0].Endpoints}
+	if len(p.Hosts) > 0 {
+		w.Name = p.Hosts[0].Name
+	}
+	for _, c := range p.Clusters {
+		if c.Name == function.ExternalCluster && c.HTTP2 {
+			w.Asked = c.Endpoints[0]
+		}
+	}
 	if p.AccessLog != nil {
 		w.Log = p.AccessLog.Path
 	}
