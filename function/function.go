@@ -9,6 +9,7 @@ package function
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -73,6 +74,9 @@ type Library struct {
 	// addresses (host:port) are given in their order. Requests come with the
 	// first one's address. One call makes one instance, shared by all requests.
 	Transport func(Spec, []string) (func(http.RoundTripper) http.RoundTripper, error)
+	// TLS, if set, is how the listener of an application with Middleware shakes
+	// hands.
+	TLS func(Spec) (*tls.Config, error)
 }
 
 // Native is the form that is the data plane's own: a filter of the chain

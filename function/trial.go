@@ -1,6 +1,7 @@
 package function
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/netip"
 	"time"
@@ -81,6 +82,9 @@ type Request struct {
 	Abandon time.Duration
 	// From is the address that the client connects from; empty: 127.0.0.1.
 	From string
+	// TLS is how the client shakes hands, and with which certificate, whose Leaf
+	// is set; nil: it speaks in clear text.
+	TLS func() (*tls.Config, error)
 }
 
 // Message is a request or a response as one side saw it.

@@ -218,12 +218,21 @@ func (s *stage) perform(t *testing.T, addr string, requests []function.Request) 
 		times, abreast := max(q.Times, 1), max(q.AtOnce, 1)
 		first := len(all)
 		all = append(all, make([]function.Observation, times*abreast)...)
+		client, scheme, names := clients[q.From], "http://", []string(nil)
+		if q.TLS != nil {
+			client, names = shaking(t, q)
+			scheme = "https://"
+			defer client.CloseIdleConnections()
+		}
 		var wg sync.WaitGroup
 		for lane := range abreast {
 			wg.Go(func() {
 				for k := range times {
 					i := first + k*abreast + lane
-					all[i] = s.send(clients[q.From], addr, q, i)
+					all[i] = s.send(client, scheme+addr, q, i)
+					if all[i].Request != nil {
+						all[i].Request.Identities = names
+					}
 				}
 			})
 		}
@@ -245,7 +254,25 @@ func newClient(from string) *http.Client {
 	}
 }
 
-func (s *stage) send(client *http.Client, addr string, q function.Request, i int) (o function.Observation) {
+// shaking is a client that speaks TLS as the request says, and the names that
+// its certificate has.
+func shaking(t *testing.T, q function.Request) (client *http.Client, names []string) {
+	t.Helper()
+	config, err := q.TLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range config.Certificates {
+		for _, u := range c.Leaf.URIs {
+			names = append(names, u.String())
+		}
+	}
+	client = newClient(q.From)
+	client.Transport.(*http.Transport).TLSClientConfig = config
+	return client, names
+}
+
+func (s *stage) send(client *http.Client, base string, q function.Request, i int) (o function.Observation) {
 	ctx := context.Background()
 	if q.Abandon > 0 {
 		var cancel context.CancelFunc
@@ -265,7 +292,7 @@ func (s *stage) send(client *http.Client, addr string, q function.Request, i int
 	if q.Chunked {
 		content = struct{ io.Reader }{content}
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+addr+target, content)
+	r, err := http.NewRequestWithContext(ctx, method, base+target, content)
 	if err != nil {
 		return o
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -241,10 +243,21 @@ func standLibrary(t *testing.T, fn function.Function, spec function.Spec, replic
 		}
 		handler = wrap(handler)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := function.Caller{User: r.Header.Get(function.UserHeader), Subscription: r.Header.Get(function.SubscriptionHeader)}
 		handler.ServeHTTP(w, r.WithContext(function.WithCaller(r.Context(), c)))
 	}))
 	t.Cleanup(server.Close)
+	if fn.Library.TLS == nil {
+		server.Start()
+		return server.Listener.Addr().String(), nil
+	}
+	config, err := fn.Library.TLS(spec)
+	if err != nil {
+		return "", err
+	}
+	server.TLS = config
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that fail are tried on purpose
+	server.StartTLS()
 	return server.Listener.Addr().String(), nil
 }
