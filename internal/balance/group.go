@@ -44,8 +44,10 @@ type Group struct {
 	config  Config
 	members []Member
 	hosts   map[string]*Host
-	turns   []*atomic.Uint64 // by priority: whose turn it is
-	ended   bool
+	// departed hosts have left with requests under way, which come back to them.
+	departed map[string]*Host
+	turns    []*atomic.Uint64 // by priority: whose turn it is
+	ended    bool
 }
 
 // Dial opens a connection for a check.
@@ -59,7 +61,7 @@ func NewGroup(dial Dial) *Group {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 	}
-	g := &Group{dial: dial, closed: make(chan struct{}), hosts: map[string]*Host{}}
+	g := &Group{dial: dial, closed: make(chan struct{}), hosts: map[string]*Host{}, departed: map[string]*Host{}}
 	g.view.Store(&view{})
 	return g
 }
@@ -82,22 +84,43 @@ func (g *Group) Set(c Config, members []Member) {
 		seen[m.Addr] = true
 		g.members = append(g.members, m)
 		if g.hosts[m.Addr] == nil {
-			g.hosts[m.Addr] = &Host{Addr: m.Addr, Owner: m.Owner, unchecked: true}
+			g.hosts[m.Addr] = g.arrive(m)
 		}
 	}
-	var leaving []*Host
-	for addr, h := range g.hosts {
-		if !seen[addr] {
-			delete(g.hosts, addr)
-			leaving = append(leaving, h)
-		}
-	}
+	leaving := g.depart(seen)
 	g.adjust(old, leaving)
 	g.rebuild()
 	g.mu.Unlock()
 	for _, h := range leaving {
 		h.wait()
 	}
+}
+
+// arrive is a new host, or one that comes back to its requests.
+func (g *Group) arrive(m Member) *Host {
+	if h := g.departed[m.Addr]; h != nil && h.Owner == m.Owner {
+		delete(g.departed, m.Addr)
+		return h
+	}
+	return &Host{Addr: m.Addr, Owner: m.Owner, unchecked: true}
+}
+
+// depart takes out the hosts that do not stay, and forgets those that left
+// before and have nothing under way any more.
+func (g *Group) depart(stay map[string]bool) (leaving []*Host) {
+	for addr, h := range g.departed {
+		if h.active.Load() <= 0 {
+			delete(g.departed, addr)
+		}
+	}
+	for addr, h := range g.hosts {
+		if !stay[addr] {
+			delete(g.hosts, addr)
+			g.departed[addr] = h
+			leaving = append(leaving, h)
+		}
+	}
+	return leaving
 }
 
 // adjust starts and ends what runs beside the requests.
@@ -181,7 +204,8 @@ func (g *Group) Pick(k Key) *Host {
 // Release gives back a host that was not asked after all.
 func (g *Group) Release(h *Host) { h.active.Add(-1) }
 
-// Host is the one of the address; nil when there is none any more.
+// Host is the one of the address, or the one that has left; nil when it is not
+// known any more.
 func (g *Group) Host(addr string) *Host {
 	return g.view.Load().hosts[addr]
 }

@@ -64,6 +64,9 @@ type candidate struct {
 // rebuild makes the view. The group's mutex is held.
 func (g *Group) rebuild() {
 	v := &view{hosts: make(map[string]*Host, len(g.hosts)), only: -1, outlier: g.config.Outlier}
+	for addr, h := range g.departed {
+		v.hosts[addr] = h
+	}
 	var all, fit [][]candidate
 	for _, m := range g.members {
 		for len(all) <= m.Priority {
