@@ -9,6 +9,7 @@ import (
 	"github.com/taremesh/tare/load"
 	"github.com/taremesh/tare/stat"
 	"github.com/taremesh/tare/study"
+	"github.com/taremesh/tare/testbed"
 )
 
 // Series is what each block that counts gave, in the order of the plan.
@@ -152,12 +153,12 @@ func seriesOf(t experiment.Treatment) TreatmentSeries {
 	for e, vs := range t.PerBlock {
 		x.Values[string(e)] = rounded(vs)
 	}
-	for _, role := range []string{"proxy", "service"} {
-		us := t.UsagePerBlock[role]
+	for _, role := range testbed.Roles() {
+		us := t.UsagePerBlock[string(role)]
 		if len(us) == 0 || len(us) != len(t.Stood) {
 			continue // without requests in one block
 		}
-		p := PartSeries{Role: role}
+		p := PartSeries{Role: string(role)}
 		for _, u := range us {
 			p.CPU, p.PrivateMB = append(p.CPU, round(u.PerRequest, 1e3)), append(p.PrivateMB, round(u.PrivateMB, 1e3))
 		}

@@ -311,7 +311,9 @@ func (f *figure) partLines(t TreatmentSeries, side int, x, y scale) string {
 		if p.Role == "service" {
 			class += " end"
 		}
-		f.text(class, key[p.Role], 90, p.Role+" "+plain(values[len(values)-1]))
+		if at, room := key[p.Role]; room { // for others the words have to do
+			f.text(class, at, 90, p.Role+" "+plain(values[len(values)-1]))
+		}
 		words += fmt.Sprintf("%s %s: from %s to %s. ", p.Role, []string{"CPU µs per request", "private MB"}[side], plain(slices.Min(values)), plain(slices.Max(values)))
 	}
 	return words

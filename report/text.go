@@ -124,15 +124,27 @@ func comparisonRows(cs []Comparison) [][]string {
 
 func (t *printer) treatments(r *Report) {
 	rows := [][]string{{"TREATMENT", "what", ">requests", ">p50 µs", ">p90 µs", ">p99 µs", ">CPU µs/req", ">proxy", ">service", ">private MB"}}
+	others := false
 	for _, x := range r.Treatments {
 		parts := map[string]string{"proxy": "–", "service": "–"}
+		var more []string
 		for _, u := range x.Parts {
+			if _, column := parts[u.Role]; !column {
+				more = append(more, u.Role+" "+plain(u.PerRequest))
+				continue
+			}
 			parts[u.Role] = plain(u.PerRequest)
 		}
-		rows = append(rows, []string{x.Name, what(x), fmt.Sprint(x.Requests), number(x.P50), number(x.P90), number(x.P99), number(x.CPU), parts["proxy"], parts["service"], number(x.PrivateMB)})
+		others = others || len(more) > 0
+		rows = append(rows, []string{x.Name, what(x), fmt.Sprint(x.Requests), number(x.P50), number(x.P90), number(x.P99), number(x.CPU), parts["proxy"], parts["service"], number(x.PrivateMB), strings.Join(more, ", ")})
 	}
 	if len(r.Treatments) == 0 {
 		return
+	}
+	if rows[0] = append(rows[0], "CPU elsewhere"); !others {
+		for i := range rows {
+			rows[i] = rows[i][:len(rows[i])-1]
+		}
 	}
 	t.table(rows)
 	for _, x := range r.Treatments {
