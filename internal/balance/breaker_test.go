@@ -29,7 +29,7 @@ func TestBreaker(t *testing.T) {
 					if n := in.Add(1); n > most.Load() {
 						most.Store(n)
 					}
-					time.Sleep(time.Second) // of the bubble's clock
+					<-time.After(time.Second) // of the bubble's clock
 					in.Add(-1)
 					b.Leave()
 				case balance.Overflow:

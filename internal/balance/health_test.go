@@ -86,7 +86,7 @@ func TestEjectionEnds(t *testing.T) {
 		g.Set(outlier(func(o *balance.Outlier) { o.Most = 15 * time.Second }), members(3, nil))
 		for i, lasts := range []time.Duration{10 * time.Second, 15 * time.Second, 15 * time.Second} {
 			end(g, 500, balance.NoFault, 5)
-			time.Sleep(lasts - time.Millisecond) // of the bubble's clock
+			<-time.After(lasts - time.Millisecond) // of the bubble's clock
 			synctest.Wait()
 			if !ejected(g) {
 				t.Errorf("ejection %d is over before %v", i+1, lasts)
@@ -95,13 +95,13 @@ func TestEjectionEnds(t *testing.T) {
 				if late > time.Second+time.Millisecond {
 					t.Fatalf("ejection %d goes on after %v", i+1, lasts)
 				}
-				time.Sleep(time.Millisecond)
+				<-time.After(time.Millisecond)
 			}
 		}
 		// A time without shortens the next one again.
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		end(g, 500, balance.NoFault, 5)
-		time.Sleep(11 * time.Second)
+		<-time.After(11 * time.Second)
 		synctest.Wait()
 		if ejected(g) || g.States()[0].Ejections != 4 {
 			t.Errorf("after a good time: %+v", g.States()[0])
@@ -130,7 +130,7 @@ func TestSuccessRate(t *testing.T) {
 				g.Done(h, status, balance.NoFault)
 			}
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		for i, s := range g.States() {
 			if s.Ejected != (i == 0) {
@@ -211,29 +211,29 @@ func TestChecks(t *testing.T) {
 			t.Errorf("asked %v", got)
 		}
 		// One good check is enough at first; until a request comes, it is quiet.
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		if n := c.asked.Load(); n != 1 {
 			t.Errorf("%d checks before any request", n)
 		}
 		want(true, "after the first check")
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 		before := c.asked.Load()
-		time.Sleep(20 * time.Second)
+		<-time.After(20 * time.Second)
 		if n := c.asked.Load() - before; n < 9 || n > 11 {
 			t.Errorf("%d checks in 20 s", n)
 		}
 		// Silence has to last; each check takes a second and then two.
 		c.status.Store(0)
-		time.Sleep(6 * time.Second)
+		<-time.After(6 * time.Second)
 		want(true, "after two silent checks at most")
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		want(false, "after three")
 		c.status.Store(200)
-		time.Sleep(9 * time.Second)
+		<-time.After(9 * time.Second)
 		want(true, "well again")
 		// A bad answer counts at once.
 		c.status.Store(503)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		want(false, "after a bad answer")
 		config.Check = nil
 		g.Set(config, members(1, nil))
@@ -256,7 +256,7 @@ func TestFirstCheck(t *testing.T) {
 			if err := g.Settled(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(2 * time.Second)
+			<-time.After(2 * time.Second)
 			if h := g.Pick(balance.Key{}); (h != nil) != want {
 				t.Errorf("status %d: picked %v", status, h)
 			}
@@ -310,7 +310,7 @@ func TestCheckEndsEjection(t *testing.T) {
 			if !ejected(g) {
 				t.Fatal("it is not out")
 			}
-			time.Sleep(3 * time.Second)
+			<-time.After(3 * time.Second)
 			synctest.Wait()
 			if ejected(g) != keep {
 				t.Errorf("keep %t: ejected %t", keep, ejected(g))
