@@ -28,6 +28,7 @@ type instance struct {
 	memory   api.Memory
 	hooks    [hookCount]api.Function
 	allocate api.Function
+	lent     lent
 
 	stack      [8]uint64 // parameters and result of a hook
 	small      [1]uint64 // those of the allocator
@@ -99,6 +100,10 @@ func (p *Plugin) start() (*instance, error) {
 	}
 	in.module, in.memory = mod, mod.Memory()
 	in.allocate = mod.ExportedFunction(p.guest.allocator)
+	if err := in.borrow(); err != nil {
+		_ = mod.Close(in)
+		return nil, err
+	}
 	for h, seen := range p.guest.sees {
 		if seen {
 			in.hooks[h] = mod.ExportedFunction(hookTypes[h].export)

@@ -119,6 +119,7 @@ func (p *Plugin) Stream(x Exchange) (*Stream, error) {
 	}
 	s := &in.stream
 	s.begin(x, in.nextID())
+	in.lent.used = 0
 	if _, ok := in.invoke(OnContextCreate, s.id, uint64(s.id), rootContext); !ok {
 		s.exchange = nil
 		err := in.failure
