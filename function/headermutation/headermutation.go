@@ -1,0 +1,39 @@
+package headermutation
+
+import (
+	"net/http"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
+)
+
+// Function returns header mutation.
+func Function() function.Function {
+	return function.Function{
+		Name:    "header-mutation",
+		Doc:     "header mutation: set, append and remove headers of requests and responses",
+		Decode:  Decode,
+		Library: &function.Library{Middleware: middleware},
+		Native:  &function.Native{Config: config, Types: []function.FilterType{{URL: typeURL, New: newFilter}}},
+		Example: `{"request": [{"op": "set", "name": "x-mesh", "value": "tare"}, {"op": "remove", "name": "x-debug"}],` +
+			` "response": [{"op": "append", "name": "x-via", "value": "tare"}, {"op": "remove", "name": "server"}]}`,
+		Judge:  judge,
+		Trials: trials(),
+		Without: map[study.Form]string{
+			study.FormLua:      "not built",
+			study.FormWasm:     "not built",
+			study.FormWasmGo:   "not built",
+			study.FormDynmod:   "not built",
+			study.FormDynmodGo: "not built",
+			study.FormExternal: "not built",
+		},
+	}
+}
+
+func middleware(spec function.Spec) (func(http.Handler) http.Handler, error) {
+	s, err := specOf(spec)
+	if err != nil {
+		return nil, err
+	}
+	return NewMiddleware(s)
+}

@@ -1,0 +1,100 @@
+package headermutation
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/taremesh/tare/function"
+)
+
+// headers are those of the lines, each "name: value".
+func headers(lines ...string) http.Header {
+	h := http.Header{}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ":")
+		h.Add(name, strings.TrimPrefix(value, " "))
+	}
+	return h
+}
+
+// at is what a service got of request i.
+func at(e *function.Evidence, i int) http.Header { return e.Reached(i)[0].Message.Header }
+
+func trials() []function.Trial {
+	return []function.Trial{onRequest(), onResponse(), onBoth()}
+}
+
+func onRequest() function.Trial {
+	const rest = `, {"op": "set", "name": "x-empty", "value": ""}, {"op": "set", "name": "x-percent", "value": "100% %REQ(x-in)% %%"}, {"op": "append", "name": "x-list", "value": "last"},` +
+		` {"op": "append", "name": "x-order", "value": "a"}, {"op": "append", "name": "x-order", "value": "b"}, {"op": "set", "name": "x-order2", "value": "c"}, {"op": "append", "name": "x-order2", "value": "d"},` +
+		` {"op": "set", "name": "x-gone", "value": "1"}, {"op": "remove", "name": "x-gone"}, {"op": "remove", "name": "x-back"}, {"op": "append", "name": "x-back", "value": "new"}]}`
+	const all = `{"request": [{"op": "set", "name": "X-Set", "value": "one, two"}, {"op": "remove", "name": "X-Secret"}` + rest
+	return function.Trial{
+		Name:     "request",
+		Params:   all,
+		Replicas: []function.Replica{{Answers: []function.Answer{{Body: "served"}}}},
+		Requests: []function.Request{
+			{},
+			{Header: headers("X-Set: mine", "X-Secret: 1", "X-List: first", "X-Gone: 2", "X-Back: old", "X-In: in", "X-Order2: z"), Method: "POST", Body: "body"},
+			{Header: headers("x-set: a", "x-set: b", "x-secret: 1", "x-secret: 2", "x-list: a", "x-list: b", "x-back: 1", "x-back: 2", "x-other: 1", "x-other: 2")},
+			{Header: headers("X-Secret:", "X-Empty: full", "X-List:", "X-Secrets: kept", "X-Set-2: kept"), Target: "/a%2Fb//c?"},
+		},
+		Mutants: []function.Mutant{
+			{Name: "adds for set", Params: `{"request": [{"op": "append", "name": "X-Set", "value": "one, two"}, {"op": "remove", "name": "X-Secret"}` + rest},
+			{Name: "another value", Params: `{"request": [{"op": "set", "name": "X-Set", "value": "one, three"}, {"op": "remove", "name": "X-Secret"}` + rest},
+			{Name: "does not remove", Params: `{"request": [{"op": "set", "name": "X-Set", "value": "one, two"}` + rest},
+			{Name: "removes more", Params: `{"request": [{"op": "remove", "name": "x-other"}, {"op": "set", "name": "X-Set", "value": "one, two"}, {"op": "remove", "name": "X-Secret"}` + rest},
+			{Name: "on the response", Params: `{"response": [{"op": "set", "name": "X-Set", "value": "one, two"}, {"op": "remove", "name": "X-Secret"}` + rest},
+			{Name: "another order", Params: strings.Replace(all, `{"op": "set", "name": "x-gone", "value": "1"}, {"op": "remove", "name": "x-gone"}`, `{"op": "remove", "name": "x-gone"}, {"op": "set", "name": "x-gone", "value": "1"}`, 1)},
+			{Name: "set for append", Params: strings.Replace(all, `{"op": "append", "name": "x-list"`, `{"op": "set", "name": "x-list"`, 1)},
+			{Name: "drops what is empty", Spoil: func(e *function.Evidence) { at(e, 0).Del("X-Empty") }},
+			{Name: "takes text for a command", Spoil: func(e *function.Evidence) { at(e, 1).Set("X-Percent", "100% in %") }},
+			{Name: "appends before", Spoil: func(e *function.Evidence) { at(e, 1)["X-List"] = []string{"last", "first"} }},
+			{Name: "removes the first copy", Spoil: func(e *function.Evidence) { at(e, 2).Set("X-Secret", "2") }},
+			{Name: "removes by prefix", Spoil: func(e *function.Evidence) { at(e, 3).Del("X-Secrets") }},
+			{Name: "only when there is something to replace", Spoil: func(e *function.Evidence) { at(e, 0).Del("X-Set") }},
+			{Name: "twice", Spoil: func(e *function.Evidence) { e.Deliveries = append(e.Deliveries, e.Deliveries[0]) }},
+			{Name: "answered by itself", Spoil: func(e *function.Evidence) { e.Deliveries = e.Deliveries[1:] }},
+		},
+	}
+}
+
+func onResponse() function.Trial {
+	const rest = `, {"op": "append", "name": "set-cookie", "value": "b=2; Path=/"}, {"op": "append", "name": "cache-control", "value": "no-transform"}, {"op": "set", "name": "x-empty", "value": ""}, {"op": "remove", "name": "content-type"}]}`
+	const all = `{"response": [{"op": "set", "name": "X-Set", "value": "one"}, {"op": "remove", "name": "x-powered-by"}` + rest
+	answer := func(status int, lines ...string) function.Replica {
+		return function.Replica{Answers: []function.Answer{{Status: status, Header: headers(lines...), Body: "served"}}}
+	}
+	trial := function.Trial{
+		Name:     "response",
+		Params:   all,
+		Replicas: []function.Replica{answer(http.StatusNotFound, "X-Powered-By: go", "X-Powered-By: rust", "X-Set: a", "X-Set: b", "Set-Cookie: a=1; Path=/", "Set-Cookie: c=3", "Cache-Control: private", "Content-Type: text/plain", "X-Kept: 1", "X-Kept: 2")},
+		Requests: []function.Request{{}, {Method: "POST", Body: "body", Header: headers("X-Set: mine", "X-Powered-By: me")}},
+		Mutants: []function.Mutant{
+			{Name: "adds for set", Params: `{"response": [{"op": "append", "name": "X-Set", "value": "one"}, {"op": "remove", "name": "x-powered-by"}` + rest},
+			{Name: "does not remove", Params: `{"response": [{"op": "set", "name": "X-Set", "value": "one"}` + rest},
+			{Name: "removes more", Params: `{"response": [{"op": "remove", "name": "x-kept"}, {"op": "set", "name": "X-Set", "value": "one"}, {"op": "remove", "name": "x-powered-by"}` + rest},
+			{Name: "on the request", Params: `{"request": [{"op": "set", "name": "X-Set", "value": "one"}, {"op": "remove", "name": "x-powered-by"}` + rest},
+			{Name: "set for append", Params: strings.Replace(all, `{"op": "append", "name": "set-cookie"`, `{"op": "set", "name": "set-cookie"`, 1)},
+			{Name: "drops what is empty", Spoil: func(e *function.Evidence) { e.Observations[0].Response.Header.Del("X-Empty") }},
+			{Name: "makes up a type", Spoil: func(e *function.Evidence) { e.Observations[0].Response.Header.Set("Content-Type", "text/plain") }},
+			{Name: "another status", Spoil: func(e *function.Evidence) { e.Observations[0].Response.Status = 200 }},
+			{Name: "another body", Spoil: func(e *function.Evidence) { e.Observations[0].Response.Body = nil }},
+		},
+	}
+	return trial
+}
+
+func onBoth() function.Trial {
+	return function.Trial{
+		Name:     "both",
+		Params:   `{"request": [{"op": "set", "name": "x-side", "value": "request"}], "response": [{"op": "set", "name": "x-side", "value": "response"}]}`,
+		Replicas: []function.Replica{{Answers: []function.Answer{{Header: headers("X-Side: service")}}}},
+		Requests: []function.Request{{}, {Header: headers("X-Side: client")}, {Method: "HEAD"}, {Times: 3, AtOnce: 3}},
+		Mutants: []function.Mutant{
+			{Name: "sides exchanged", Params: `{"request": [{"op": "set", "name": "x-side", "value": "response"}], "response": [{"op": "set", "name": "x-side", "value": "request"}]}`},
+			{Name: "request alone", Params: `{"request": [{"op": "set", "name": "x-side", "value": "request"}]}`},
+			{Name: "response alone", Params: `{"response": [{"op": "set", "name": "x-side", "value": "response"}]}`},
+		},
+	}
+}
