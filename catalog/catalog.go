@@ -15,6 +15,7 @@ import (
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/function/fault"
+	"github.com/taremesh/tare/function/headermutation"
 	"github.com/taremesh/tare/function/jwt"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
@@ -42,6 +43,7 @@ import (
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
 		fault.Function(),
+		headermutation.Function(),
 		jwt.Function(),
 		noop.Function(),
 		ratelimit.Function(),
