@@ -46,6 +46,8 @@ type Replica struct {
 	Paths map[string][]Answer
 	// Down is a service that takes no connections.
 	Down bool
+	// TLS is how the service shakes hands; nil: it speaks in clear text.
+	TLS func() (*tls.Config, error)
 }
 
 // Answer is one response of a replica.

@@ -2,7 +2,10 @@ package functiontest
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -54,6 +57,17 @@ func newStage(t *testing.T, plays []function.Replica) *stage {
 		protocols.SetHTTP1(true)
 		protocols.SetUnencryptedHTTP2(true)
 		server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { s.serve(r, w, q) })}
+		if p.TLS != nil {
+			protocols.SetHTTP2(true)
+			config, err := p.TLS()
+			if err != nil {
+				t.Fatal(err)
+			}
+			config = config.Clone()
+			config.NextProtos = []string{"h2", "http/1.1"}
+			server.ErrorLog = log.New(io.Discard, "", 0) // handshakes that fail are tried on purpose
+			l = tls.NewListener(l, config)
+		}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -128,6 +142,11 @@ func (s *stage) serve(r *replica, w http.ResponseWriter, q *http.Request) {
 	body, bodyErr := io.ReadAll(q.Body)
 	d := function.Delivery{Of: -1, Replica: r.index, Message: function.Message{
 		Method: q.Method, Target: q.RequestURI, Host: q.Host, Header: q.Header, Body: body}}
+	if q.TLS != nil {
+		for _, c := range q.TLS.PeerCertificates[:min(1, len(q.TLS.PeerCertificates))] {
+			d.Message.Identities = urisOf(c)
+		}
+	}
 	if n, err := strconv.Atoi(q.Header.Get(function.TrialHeader)); err == nil {
 		d.Of = n
 	}
@@ -254,6 +273,13 @@ func newClient(from string) *http.Client {
 	}
 }
 
+func urisOf(c *x509.Certificate) (all []string) {
+	for _, u := range c.URIs {
+		all = append(all, u.String())
+	}
+	return all
+}
+
 // shaking is a client that speaks TLS as the request says, and the names that
 // its certificate has.
 func shaking(t *testing.T, q function.Request) (client *http.Client, names []string) {
@@ -263,9 +289,7 @@ func shaking(t *testing.T, q function.Request) (client *http.Client, names []str
 		t.Fatal(err)
 	}
 	for _, c := range config.Certificates {
-		for _, u := range c.Leaf.URIs {
-			names = append(names, u.String())
-		}
+		names = append(names, urisOf(c.Leaf)...)
 	}
 	client = newClient(q.From)
 	client.Transport.(*http.Transport).TLSClientConfig = config
