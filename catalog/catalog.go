@@ -14,9 +14,12 @@ import (
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/concurrencylimit"
+	"github.com/taremesh/tare/function/extauthz"
 	"github.com/taremesh/tare/function/fault"
 	"github.com/taremesh/tare/function/headermutation"
 	"github.com/taremesh/tare/function/jwt"
+	"github.com/taremesh/tare/function/mtls"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/function/rbac"
@@ -42,9 +45,12 @@ import (
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
+		concurrencylimit.Function(),
+		extauthz.Function(),
 		fault.Function(),
 		headermutation.Function(),
 		jwt.Function(),
+		mtls.Function(),
 		noop.Function(),
 		ratelimit.Function(),
 		rbac.Function(),
