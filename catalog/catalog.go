@@ -14,6 +14,7 @@ import (
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/bodylimit"
 	"github.com/taremesh/tare/function/concurrencylimit"
 	"github.com/taremesh/tare/function/extauthz"
 	"github.com/taremesh/tare/function/fault"
@@ -45,6 +46,7 @@ import (
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
+		bodylimit.Function(),
 		concurrencylimit.Function(),
 		extauthz.Function(),
 		fault.Function(),
