@@ -15,7 +15,7 @@ import (
 )
 
 var builtIn = study.Known{
-	Workloads: []string{"echo", "imagehub"}, Functions: []string{"ratelimit", "jwt", "noop"},
+	Workloads: []string{"echo", "imagehub"}, Functions: []string{"ratelimit", "jwt", "noop", "rbac", "route-path", "route-context", "balance-round-robin"},
 	DataPlanes: []string{"embedded", "envoy"}, Testbeds: []string{"local", "consul"}, Generators: []string{"openloop"},
 }
 
