@@ -14,7 +14,7 @@ type layer struct {
 // layers is the house, lowest first: a package imports only strictly lower
 // layers. A folder without a line here is a finding.
 var layers = []layer{
-	{"ground", []string{"internal/arch", "internal/balance", "internal/crate", "internal/golden", "internal/grpcconn", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/tally"}},
+	{"ground", []string{"internal/arch", "internal/balance", "internal/crate", "internal/golden", "internal/grpcconn", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/rls", "internal/tally"}},
 	{"words", []string{"measure", "stat", "study"}},
 	{"proxies", []string{"dataplane"}},
 	{"contracts", []string{"api", "function", "load", "workload"}},
@@ -67,10 +67,10 @@ type home struct {
 
 // homes lists every dependency. An import of anything else is a finding.
 var homes = []home{
-	{"github.com/envoyproxy/go-control-plane", []string{"dataplane", "dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "function/*/external.go", "function/*/prepare.go", "placement", "mesh/consul", "function/*/external_*.go"}},
-	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "function/*", "workload/*", "internal/grpcconn"}},
+	{"github.com/envoyproxy/go-control-plane", []string{"dataplane", "dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "function/*/external.go", "function/*/prepare.go", "placement", "mesh/consul", "function/*/external_*.go", "internal/rls"}},
+	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "function/*", "workload/*", "internal/grpcconn", "internal/rls"}},
 	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded", "function/*"}},
-	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement", "mesh/consul", "smp", "exposition"}},
+	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement", "mesh/consul", "smp", "exposition", "internal/rls"}},
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},
 	{"github.com/jackc/pgx", []string{"store/postgres"}},
