@@ -27,7 +27,7 @@ func (p *proxy) Endpoint(cluster string) (addr string, ok bool) {
 	if t == nil || t.clusters[cluster] == nil {
 		return "", false
 	}
-	e, _ := t.clusters[cluster].choose(choice{})
+	e := t.clusters[cluster].glance()
 	if e == nil {
 		return "", false
 	}
@@ -66,7 +66,7 @@ func (p *proxy) newCall(ctx context.Context, call proxywasm.Call) (*http.Request
 	if t == nil || t.clusters[call.Cluster] == nil {
 		return nil, fmt.Errorf("there is no such cluster")
 	}
-	e, _ := t.clusters[call.Cluster].choose(choice{})
+	e := t.clusters[call.Cluster].glance()
 	if e == nil {
 		return nil, fmt.Errorf("it has no endpoint")
 	}

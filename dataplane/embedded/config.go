@@ -121,13 +121,14 @@ type config struct {
 	listener *listenerSpec
 	routes   map[string][]hostSpec
 	clusters map[string]bool
-	members  map[string][]string     // addresses by cluster
+	members  map[string]assignment   // endpoints by cluster
 	by       map[string]carriageSpec // clusters' carriages
+	how      map[string]balanceSpec  // how clusters choose
 	secrets  map[string]secret
 }
 
 func newConfig() *config {
-	return &config{routes: map[string][]hostSpec{}, clusters: map[string]bool{}, members: map[string][]string{}, by: map[string]carriageSpec{}, secrets: map[string]secret{}}
+	return &config{routes: map[string][]hostSpec{}, clusters: map[string]bool{}, members: map[string]assignment{}, by: map[string]carriageSpec{}, how: map[string]balanceSpec{}, secrets: map[string]secret{}}
 }
 
 // The places of filters.
@@ -197,8 +198,8 @@ func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, m
 	var addrs []string
 	for name := range c.clusters {
 		clusters[name] = c.cluster(p, name, old[name])
-		for _, addr := range c.members[name] {
-			addrs = append(addrs, c.by[name].key()+addr)
+		for _, m := range c.members[name].members {
+			addrs = append(addrs, c.by[name].key()+m.Addr)
 		}
 	}
 	t := &table{exact: map[string]*host{}, clusters: clusters}
@@ -230,15 +231,4 @@ func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, m
 		}
 	}
 	return t, clusters, addrs
-}
-
-func (c *config) cluster(p *proxy, name string, old *cluster) *cluster {
-	var endpoints []*endpoint
-	for _, addr := range c.members[name] {
-		endpoints = append(endpoints, p.endpointBy(addr, c.by[name]))
-	}
-	if old != nil && slices.Equal(old.endpoints, endpoints) {
-		return old
-	}
-	return &cluster{endpoints: endpoints}
 }

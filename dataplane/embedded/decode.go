@@ -21,7 +21,7 @@ var honoured = together(protofield.Honoured{
 	"envoy.config.core.v3.SocketAddress":          {"address", "port_value"},
 	"envoy.config.core.v3.ConfigSource":           {"ads", "resource_api_version"},
 	"envoy.config.core.v3.AggregatedConfigSource": {},
-}, honouredOfTLS, honouredOfCarriage, honouredOfListeners, honouredOfRoutes, honouredOfClusters)
+}, honouredOfTLS, honouredOfCarriage, honouredOfListeners, honouredOfRoutes, honouredOfClusters, honouredOfBalance)
 
 // together is all of what the parts honour.
 func together(parts ...protofield.Honoured) protofield.Honoured {

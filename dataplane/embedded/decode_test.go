@@ -10,6 +10,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -114,18 +115,47 @@ func TestUnsupported(t *testing.T) {
 		{"field type", func(b dataplane.Resources) {
 			b.Clusters[0].ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		}},
-		{"field lb_policy", func(b dataplane.Resources) { b.Clusters[0].LbPolicy = clusterv3.Cluster_LEAST_REQUEST }},
+		{"field lb_policy", func(b dataplane.Resources) { b.Clusters[0].LbPolicy = clusterv3.Cluster_CLUSTER_PROVIDED }},
 		{"field connect_timeout", func(b dataplane.Resources) { b.Clusters[0].ConnectTimeout = durationpb.New(1) }},
-		{"field circuit_breakers.thresholds.max_requests", func(b dataplane.Resources) {
-			b.Clusters[0].CircuitBreakers.Thresholds[0].MaxRequests = wrapperspb.UInt32(10)
+		{"field circuit_breakers.thresholds.priority", func(b dataplane.Resources) {
+			b.Clusters[0].CircuitBreakers.Thresholds[0].Priority = corev3.RoutingPriority_HIGH
+		}},
+		{"field circuit_breakers.thresholds[0].max_connection_pools", func(b dataplane.Resources) {
+			b.Clusters[0].CircuitBreakers.Thresholds[0].MaxConnectionPools = wrapperspb.UInt32(10)
+		}},
+		{"field maglev_lb_config.table_size: 4 is no prime", func(b dataplane.Resources) {
+			b.Clusters[0].LbPolicy = clusterv3.Cluster_MAGLEV
+			b.Clusters[0].LbConfig = &clusterv3.Cluster_MaglevLbConfig_{MaglevLbConfig: &clusterv3.Cluster_MaglevLbConfig{TableSize: wrapperspb.UInt64(4)}}
+		}},
+		{"field ring_hash_lb_config", func(b dataplane.Resources) {
+			b.Clusters[0].LbPolicy = clusterv3.Cluster_RING_HASH
+			b.Clusters[0].LbConfig = &clusterv3.Cluster_RingHashLbConfig_{RingHashLbConfig: &clusterv3.Cluster_RingHashLbConfig{MaximumRingSize: wrapperspb.UInt64(4)}}
+		}},
+		{"field ignore_health_on_host_removal", func(b dataplane.Resources) { b.Clusters[0].HealthChecks = []*corev3.HealthCheck{{}} }},
+		{"field health_checks: timeout", func(b dataplane.Resources) {
+			b.Clusters[0].HealthChecks, b.Clusters[0].IgnoreHealthOnHostRemoval = []*corev3.HealthCheck{{}}, true
+		}},
+		{"field common_lb_config.healthy_panic_threshold", func(b dataplane.Resources) {
+			b.Clusters[0].CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: 101}}
 		}},
 		{"field eds_cluster_config.eds_config", func(b dataplane.Resources) { b.Clusters[0].EdsClusterConfig = nil }},
 		{"field eds_cluster_config.eds_config.path_config_source", func(b dataplane.Resources) {
 			b.Clusters[0].EdsClusterConfig.EdsConfig.ConfigSourceSpecifier = &corev3.ConfigSource_PathConfigSource{PathConfigSource: &corev3.PathConfigSource{}}
 		}},
-		{"field outlier_detection", func(b dataplane.Resources) { b.Clusters[0].OutlierDetection = &clusterv3.OutlierDetection{} }},
-		{"field policy", func(b dataplane.Resources) { b.Assignments[0].Policy = &endpointv3.ClusterLoadAssignment_Policy{} }},
-		{"field endpoints[0].priority", func(b dataplane.Resources) { b.Assignments[0].Endpoints[0].Priority = 1 }},
+		{"field outlier_detection.interval", func(b dataplane.Resources) {
+			b.Clusters[0].OutlierDetection = &clusterv3.OutlierDetection{Interval: durationpb.New(0)}
+		}},
+		{"field outlier_detection.failure_percentage_threshold", func(b dataplane.Resources) {
+			b.Clusters[0].OutlierDetection = &clusterv3.OutlierDetection{FailurePercentageThreshold: wrapperspb.UInt32(1)}
+		}},
+		{"field policy.weighted_priority_health", func(b dataplane.Resources) {
+			b.Assignments[0].Policy = &endpointv3.ClusterLoadAssignment_Policy{WeightedPriorityHealth: true}
+		}},
+		{"field endpoints[0].proximity", func(b dataplane.Resources) { b.Assignments[0].Endpoints[0].Proximity = wrapperspb.UInt32(1) }},
+		{"field endpoints: field priority: 129", func(b dataplane.Resources) { b.Assignments[0].Endpoints[0].Priority = 129 }},
+		{"field endpoints: field health_status: DEGRADED", func(b dataplane.Resources) {
+			b.Assignments[0].Endpoints[0].LbEndpoints[0].HealthStatus = corev3.HealthStatus_DEGRADED
+		}},
 		{`field endpoints: field address: "localhost"`, func(b dataplane.Resources) {
 			b.Assignments[0].Endpoints[0].LbEndpoints[0].GetEndpoint().Address.GetSocketAddress().Address = "localhost"
 		}},

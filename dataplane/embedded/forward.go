@@ -38,6 +38,8 @@ func (c *conn) forward(to *cluster) bool {
 		return c.reply(http.StatusServiceUnavailable, noUpstream)
 	case overloaded:
 		return c.reply(http.StatusServiceUnavailable, upstreamFull)
+	case waitedTooLong:
+		return c.reply(http.StatusGatewayTimeout, upstreamSlow)
 	}
 	c.fate = outcome{}
 	next := c.attempt(e)

@@ -64,6 +64,7 @@ func Serve(ctx context.Context, o Options) error {
 	s := &subscription{node: o.Node, proxy: p, filters: made, config: newConfig()}
 	f := follower{s: s, client: discoveryv3.NewAggregatedDiscoveryServiceClient(client), o: o, admin: admin}
 	f.run(ctx)
+	retire(s.clusters, nil)
 	return nil
 }
 

@@ -111,40 +111,41 @@ func (s *subscription) read(r *discoveryv3.DeltaDiscoveryResponse) (apply func()
 
 func (s *subscription) readClusters(r *discoveryv3.DeltaDiscoveryResponse) (func(), error) {
 	var names []string
-	by := map[string]carriageSpec{}
+	by, how := map[string]carriageSpec{}, map[string]balanceSpec{}
 	for _, res := range r.GetResources() {
 		c, err := decodeCluster(res.GetResource())
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", res.GetName(), err)
 		}
 		names = append(names, c.name)
-		by[c.name] = c.by
+		by[c.name], how[c.name] = c.by, c.how
 	}
 	return func() {
 		for _, name := range names {
 			s.config.clusters[name] = true
-			s.config.by[name] = by[name]
+			s.config.by[name], s.config.how[name] = by[name], how[name]
 		}
 		for _, name := range r.GetRemovedResources() {
 			delete(s.config.clusters, name)
 			delete(s.config.by, name)
+			delete(s.config.how, name)
 			delete(s.config.members, name)
 		}
 	}, nil
 }
 
 func (s *subscription) readMembers(r *discoveryv3.DeltaDiscoveryResponse) (func(), error) {
-	members := map[string][]string{}
+	members := map[string]assignment{}
 	for _, res := range r.GetResources() {
-		name, addrs, err := decodeAssignment(res.GetResource())
+		name, to, err := decodeAssignment(res.GetResource())
 		if err != nil {
 			return nil, fmt.Errorf("endpoints of %s: %w", res.GetName(), err)
 		}
-		members[name] = addrs
+		members[name] = to
 	}
 	return func() {
-		for name, addrs := range members {
-			s.config.members[name] = addrs
+		for name, to := range members {
+			s.config.members[name] = to
 		}
 		for _, name := range r.GetRemovedResources() {
 			delete(s.config.members, name)
@@ -307,6 +308,7 @@ func (s *subscription) settle() error {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			s.config.listener = s.replaced
+			retire(clusters, s.clusters)
 			return s.release(fmt.Errorf("listener: cannot bind %s: %w", addr, err))
 		}
 		s.proxy.use(t, addrs)
@@ -317,6 +319,7 @@ func (s *subscription) settle() error {
 		s.proxy.use(t, addrs)
 		s.proxy.enterBy(s.config.listener, s.config.secrets)
 	}
+	retire(s.clusters, clusters)
 	s.clusters = clusters
 	s.filters.prune(s.config)
 	return s.release(nil)
