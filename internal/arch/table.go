@@ -83,6 +83,8 @@ var homes = []home{
 	{"golang.org/x/crypto", []string{"workload/imagehub"}},
 	{"github.com/cespare/xxhash", []string{"internal/balance"}},
 	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit"}},
+	{"github.com/klauspost/compress", []string{"function/compression"}},
+	{"github.com/failsafe-go/failsafe-go", []string{"function/retry"}},
 	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/proxywasm"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
 	{"github.com/layer5io/service-mesh-performance", []string{"smp"}},
