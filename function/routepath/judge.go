@@ -8,13 +8,13 @@ import (
 	"github.com/taremesh/tare/function"
 )
 
-// service is the model: the service that a path belongs to.
+// service is the model: the service that a path, as it is written, belongs to.
 func (s Spec) service(path string) int {
 	for _, r := range s.Rules {
 		switch {
 		case r.Path != "" && path == r.Path,
 			r.Prefix != "" && strings.HasPrefix(path, r.Prefix),
-			r.Regex != "" && regexp.MustCompile("^(?:"+r.Regex+")$").MatchString(path):
+			r.Regex != "" && regexp.MustCompile(whole(r.Regex)).MatchString(path):
 			return r.Service
 		}
 	}
@@ -28,15 +28,22 @@ func judge(spec function.Spec, e function.Evidence) error {
 		return err
 	}
 	for i, o := range e.Observations {
-		if o.Outcome == function.Refused {
-			return fmt.Errorf("route-path: request %d for %s was refused: routing refuses none", i, o.Path)
-		}
-		if o.Request == nil {
-			continue // under load nobody looks where it went
+		if o.Request == nil { // under load nobody looks where it went
+			if o.Outcome == function.Refused {
+				return fmt.Errorf("route-path: request %d for %s was refused: routing refuses none", i, o.Path)
+			}
+			continue
 		}
 		want, got := s.service(o.Path), e.Reached(i)
 		if len(got) != 1 || got[0].Replica != want {
 			return fmt.Errorf("route-path: request %d for %s reached %v, not service %d alone", i, o.Path, function.Replicas(got), want)
+		}
+		if m := got[0].Message; m.Target != o.Request.Target || m.Method != o.Request.Method || string(m.Body) != string(o.Request.Body) {
+			return fmt.Errorf("route-path: request %d for %s %s reached its service as %s %s: routing changes none",
+				i, o.Request.Method, o.Request.Target, m.Method, m.Target)
+		}
+		if o.Response == nil || o.Response.Status != got[0].Answered {
+			return fmt.Errorf("route-path: request %d did not get the answer of its service", i)
 		}
 	}
 	return nil

@@ -32,16 +32,23 @@ func Decode(p study.Params) (function.Spec, error) {
 	if err := p.Decode(&s); err != nil {
 		return nil, err
 	}
+	return s, s.validate()
+}
+
+func (s Spec) validate() error {
 	if len(s.Rules) == 0 {
-		return nil, fmt.Errorf("route-path: rules: none: at least one is needed")
+		return fmt.Errorf("route-path: rules: none: at least one is needed")
 	}
 	for i, r := range s.Rules {
 		if err := r.validate(); err != nil {
-			return nil, fmt.Errorf("route-path: rules[%d]: %w", i, err)
+			return fmt.Errorf("route-path: rules[%d]: %w", i, err)
 		}
 	}
-	return s, nil
+	return nil
 }
+
+// whole is the expression for all of a path.
+func whole(regex string) string { return `\A(?:` + regex + `)\z` }
 
 func (r Rule) validate() error {
 	given := 0
@@ -60,7 +67,7 @@ func (r Rule) validate() error {
 	case strings.ContainsAny(r.Path+r.Prefix, "?#"):
 		return fmt.Errorf("%q holds a query", r.Path+r.Prefix)
 	}
-	if _, err := regexp.Compile(r.Regex); err != nil {
+	if _, err := regexp.Compile(whole(r.Regex)); err != nil {
 		return fmt.Errorf("regex: %w", err)
 	}
 	return nil
