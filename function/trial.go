@@ -19,6 +19,9 @@ type Trial struct {
 	Mutants []Mutant
 	// Only, if set, is the one place where the trial makes sense.
 	Only Place
+	// Await is how many deliveries are waited for after the last answer, a second
+	// at most: copies come behind answers.
+	Await int
 }
 
 // Place is where a trial makes sense.
