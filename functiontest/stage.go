@@ -350,8 +350,28 @@ func (s *stage) send(client *http.Client, base string, q function.Request, i int
 	return o
 }
 
+// settle waits until so many deliveries have come, or a second is over.
+func (s *stage) settle(deliveries int) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(time.Second); ; {
+		s.mu.Lock()
+		n := len(s.deliveries)
+		s.mu.Unlock()
+		if n >= deliveries {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			return
+		}
+	}
+}
+
 // evidence waits for the replicas to have done with every request.
 func (s *stage) evidence(seen []function.Observation, trial *function.Trial) function.Evidence {
+	s.settle(trial.Await)
 	s.open.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
