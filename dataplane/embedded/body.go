@@ -134,7 +134,10 @@ func (c *conn) relayPlain(u *upstream, sent chan error) bool {
 // reports whether another may follow: after a clean one the upstream's
 // connection can be used again, after the last one the client's cannot.
 func (c *conn) finish(u *upstream, sent chan error, err error, clean, last bool) bool {
-	if c.settle(u, sent, clean) != nil {
+	if err == nil {
+		c.passTrailer(u)
+	}
+	if c.settle(u, sent, clean && !c.overtaken(sent)) != nil {
 		last = true
 	}
 	if errors.Is(err, errUnwritten) {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,9 +22,11 @@ import (
 // plane sees it: a connection that takes a request of HTTP/1.1 and gives the
 // response so. What is done to requests need not know what carries them.
 type carried struct {
+	by     *carriage
 	conn   *http.ClientConn
-	scheme string
+	used   bool // it has carried others before
 	addr   string
+	opened func() // to be called when a connection is opened
 	life   context.Context
 	cancel context.CancelFunc
 
@@ -48,9 +52,14 @@ type answered struct {
 	err error
 }
 
-func newCarried(cc *http.ClientConn, scheme, addr string) *carried {
+// carry begins an exchange with the address.
+func (b *carriage) carry(addr string, opened func()) (*carried, error) {
+	cc, used, err := b.place(addr, opened)
+	if err != nil {
+		return nil, err
+	}
 	life, cancel := context.WithCancel(context.Background())
-	return &carried{conn: cc, scheme: scheme, addr: addr, life: life, cancel: cancel, came: make(chan answered, 1)}
+	return &carried{by: b, conn: cc, used: used, addr: addr, opened: opened, life: life, cancel: cancel, came: make(chan answered, 1)}, nil
 }
 
 // Write takes the request.
@@ -87,7 +96,7 @@ func (c *carried) begin(head []byte) error {
 	if !strings.HasPrefix(u.Path, "//") {
 		u = &url.URL{Opaque: string(q.Target)} // as it is
 	}
-	u.Scheme, u.Host = c.scheme, c.addr
+	u.Scheme, u.Host = c.by.scheme(), c.addr
 	r := &http.Request{Method: string(q.Method), URL: u, Host: string(q.Host), Header: http.Header{"User-Agent": nil}, Body: http.NoBody, ContentLength: q.Length}
 	for _, f := range q.Fields {
 		if len(f.Name) > 0 {
@@ -101,11 +110,29 @@ func (c *carried) begin(head []byte) error {
 	}
 	c.head, c.headed = r.Method == http.MethodHead, true
 	go func() {
-		res, err := c.conn.RoundTrip(r.WithContext(c.life))
+		res, err := c.roundTrip(r.WithContext(c.life))
 		c.came <- answered{res, err}
 	}()
 	return nil
 }
+
+// roundTrip asks once, and again when the connection turns out to have ended
+// before it took the request.
+func (c *carried) roundTrip(r *http.Request) (*http.Response, error) {
+	res, err := c.conn.RoundTrip(r)
+	if err == nil || !c.used || c.body != nil || !idempotent([]byte(r.Method)) || c.life.Err() != nil || isReset(err) {
+		return res, err
+	}
+	cc, _, again := c.by.place(c.addr, c.opened)
+	if again != nil {
+		return nil, err
+	}
+	return cc.RoundTrip(r)
+}
+
+// isReset reports whether the other side has ended the stream, and not the
+// connection.
+func isReset(err error) bool { return strings.HasPrefix(err.Error(), "stream error: ") }
 
 // send passes on what comes of the body.
 func (c *carried) send(p []byte) error {
@@ -182,6 +209,9 @@ func (c *carried) await() error {
 	c.got, c.res = true, a.res
 	b := append(strconv.AppendInt([]byte("HTTP/1.1 "), int64(a.res.StatusCode), 10), ' ')
 	b = append(append(b, http.StatusText(a.res.StatusCode)...), "\r\n"...)
+	if len(a.res.Trailer) > 0 {
+		b = append(append(append(b, "trailer: "...), strings.Join(slices.Sorted(maps.Keys(a.res.Trailer)), ", ")...), "\r\n"...)
+	}
 	for name, values := range a.res.Header {
 		if name == "Content-Length" {
 			continue

@@ -126,7 +126,8 @@ func (x *passage) pass(chain []link) error {
 	}
 	c.x.begin(&c.req)
 	c.gathered = false
-	if !c.filter(chain) {
+	c.table, c.way = &table{chain: chain}, nil
+	if !c.filter() {
 		return fmt.Errorf("refused with %d", c.x.status)
 	}
 	c.out = c.req.Append(c.out[:0])

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/taremesh/tare/dataplane/embedded/route"
 	"github.com/taremesh/tare/dataplane/proxywasm"
 	"github.com/taremesh/tare/function"
 )
@@ -92,11 +92,11 @@ func (f *filters) prune(c *config) {
 	for _, s := range c.listener.filters {
 		keep(chainPlace, s)
 	}
-	for _, hosts := range c.routes {
-		for _, h := range hosts {
-			for i, r := range h.routes {
-				for _, o := range r.overrides {
-					keep(routePlace(h.name, i, r), o)
+	for _, routes := range c.routes {
+		for _, e := range routes.Entries {
+			for name, a := range e.Filters {
+				if o, err := decodeOverride(name, a); err == nil {
+					keep(e.Place, o)
 				}
 			}
 		}
@@ -119,7 +119,7 @@ func (f *filters) close() {
 // config is the resources as they were accepted, not yet put together.
 type config struct {
 	listener *listenerSpec
-	routes   map[string][]hostSpec
+	routes   map[string]*route.Config
 	clusters map[string]bool
 	members  map[string]assignment   // endpoints by cluster
 	by       map[string]carriageSpec // clusters' carriages
@@ -128,15 +128,11 @@ type config struct {
 }
 
 func newConfig() *config {
-	return &config{routes: map[string][]hostSpec{}, clusters: map[string]bool{}, members: map[string]assignment{}, by: map[string]carriageSpec{}, how: map[string]balanceSpec{}, secrets: map[string]secret{}}
+	return &config{routes: map[string]*route.Config{}, clusters: map[string]bool{}, members: map[string]assignment{}, by: map[string]carriageSpec{}, how: map[string]balanceSpec{}, secrets: map[string]secret{}}
 }
 
-// The places of filters.
+// chainPlace is the place of filters that no route overrides.
 const chainPlace = "chain"
-
-func routePlace(host string, i int, r routeSpec) string {
-	return "route " + host + " " + strconv.Itoa(i) + " " + strconv.FormatBool(r.exact) + " " + r.path
-}
 
 // complete reports whether everything that is referred to is there.
 func (c *config) complete() bool {
@@ -149,13 +145,16 @@ func (c *config) complete() bool {
 	if c.listener.tcp != "" {
 		return c.whole(c.listener.tcp)
 	}
-	hosts, ok := c.routes[c.listener.routes]
+	routes, ok := c.routes[c.listener.routes]
 	if !ok {
 		return false
 	}
-	for _, h := range hosts {
-		for _, r := range h.routes {
-			if !c.whole(r.cluster) {
+	for _, e := range routes.Entries {
+		if e.Cluster != "" && !c.whole(e.Cluster) {
+			return false
+		}
+		for _, m := range e.Mirrors {
+			if !c.whole(m.Cluster) {
 				return false
 			}
 		}
@@ -202,32 +201,14 @@ func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, m
 			addrs = append(addrs, c.by[name].key()+m.Addr)
 		}
 	}
-	t := &table{exact: map[string]*host{}, clusters: clusters}
+	t := &table{clusters: clusters, routes: c.routes[c.listener.routes]}
 	if s := c.listener.log; s != nil {
 		t.log = p.logs[*s]
 	}
-	for _, s := range c.listener.filters {
-		t.chain = append(t.chain, f.made[keyOf(chainPlace, s)])
-	}
-	for _, spec := range c.routes[c.listener.routes] {
-		h := &host{}
-		for i, r := range spec.routes {
-			chain := slices.Clone(t.chain)
-			for j, s := range c.listener.filters {
-				for _, o := range r.overrides {
-					if o.name == s.name {
-						chain[j] = f.made[keyOf(routePlace(spec.name, i, r), o)]
-					}
-				}
-			}
-			h.routes = append(h.routes, route{r.path, r.exact, clusters[r.cluster], chain})
-		}
-		for _, d := range spec.domains {
-			if d == "*" {
-				t.any = h
-			} else {
-				t.exact[d] = h
-			}
+	t.chain = c.chain(f, nil)
+	if t.routes != nil {
+		for _, e := range t.routes.Entries {
+			t.ways = append(t.ways, c.way(f, e, clusters))
 		}
 	}
 	return t, clusters, addrs

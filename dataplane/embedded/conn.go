@@ -34,6 +34,9 @@ type conn struct {
 	stats  stats
 	note   note
 
+	table *table // that this exchange looks at
+	way   *way   // of its route; nil: none
+
 	visits   []visit // plugins at work on this exchange
 	body     []byte  // taken in for plugins to see
 	content  []byte  // what they made of it; theirs, until they have left
@@ -155,21 +158,15 @@ func (c *conn) exchange() bool {
 	c.note.begin(t.log, &c.req)
 	c.vouch()
 	c.x.begin(&c.req)
-	rt := t.match(&c.x)
-	chain := t.chain
-	if rt != nil {
-		chain = rt.chain
-	}
+	c.table, c.way = t, t.match(&c.x)
 	c.gathered = false
-	switch ok := c.filter(chain); {
+	switch ok := c.filter(); {
 	case c.x.unfit:
 		return c.reply(http.StatusInternalServerError, unfitHeader)
 	case !ok:
 		return c.reply(c.x.status, c.x.body)
-	case rt == nil:
-		return c.reply(http.StatusNotFound, "")
 	}
-	return c.forward(rt.cluster)
+	return c.follow()
 }
 
 // first waits for the first bytes of a request. What has come already when the
@@ -200,16 +197,36 @@ func (c *conn) readHead() (int, error) {
 
 const unfitHeader = "a filter set a header that cannot be sent"
 
-func (c *conn) filter(chain []link) bool {
-	for _, l := range chain {
-		if !c.pass(l) {
+// filter takes the request through the chain of its route, which a filter may
+// have looked for again.
+func (c *conn) filter() bool {
+	chain := c.chain()
+	for i := range chain {
+		if chain[i].off {
+			continue
+		}
+		if !c.pass(chain[i]) {
 			if c.x.status == 0 {
 				c.x.status = http.StatusInternalServerError
 			}
 			return false
 		}
+		if c.x.rematch {
+			c.x.rematch = false
+			c.way = c.table.match(&c.x)
+			chain = c.chain()
+		}
 	}
 	return true
+}
+
+// chain is that of the route, or where there is none, of the listener. They are
+// of one length.
+func (c *conn) chain() []link {
+	if c.way == nil {
+		return c.table.chain
+	}
+	return c.way.chain
 }
 
 // refuse answers a head that was not understood, and ends the connection.

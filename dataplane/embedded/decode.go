@@ -36,8 +36,9 @@ func together(parts ...protofield.Honoured) protofield.Honoured {
 
 // filterSpec is one filter's configuration.
 type filterSpec struct {
-	name   string
-	config *anypb.Any
+	name     string
+	config   *anypb.Any
+	disabled bool // where no route says otherwise
 }
 
 func check[M proto.Message](a *anypb.Any, m M) (M, error) {

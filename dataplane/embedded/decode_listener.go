@@ -33,7 +33,7 @@ var honouredOfListeners = protofield.Honoured{
 	"envoy.config.core.v3.SubstitutionFormatString":                                                                 {"text_format_source"},
 	"envoy.config.core.v3.DataSource":                                                                               {"inline_string"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.Rds":                                               {"config_source", "route_config_name"},
-	"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter":                                        {"name", "typed_config"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter":                                        {"name", "typed_config", "disabled"},
 	"envoy.extensions.filters.http.router.v3.Router":                                                                {"suppress_envoy_headers"},
 }
 
@@ -175,7 +175,7 @@ func chain(m *hcmv3.HttpConnectionManager) ([]filterSpec, error) {
 	}
 	var specs []filterSpec
 	for _, f := range filters[:len(filters)-1] {
-		specs = append(specs, filterSpec{f.GetName(), f.GetTypedConfig()})
+		specs = append(specs, filterSpec{name: f.GetName(), config: f.GetTypedConfig(), disabled: f.GetDisabled()})
 	}
 	return specs, nil
 }

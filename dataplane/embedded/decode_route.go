@@ -1,82 +1,43 @@
 package embedded
 
 import (
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
-	"github.com/taremesh/tare/internal/protofield"
+	"github.com/taremesh/tare/dataplane/embedded/route"
 )
 
 // honouredOfRoutes is what is done of route configurations.
-var honouredOfRoutes = protofield.Honoured{
-	"envoy.config.route.v3.RouteConfiguration": {"name", "virtual_hosts"},
-	"envoy.config.route.v3.VirtualHost":        {"name", "domains", "routes"},
-	"envoy.config.route.v3.Route":              {"match", "route", "typed_per_filter_config"},
-	"envoy.config.route.v3.RouteMatch":         {"path", "prefix"},
-	"envoy.config.route.v3.RouteAction":        {"cluster"},
-}
+var honouredOfRoutes = route.Honoured()
 
-type routeSpec struct {
-	path, cluster string
-	exact         bool
-	overrides     []filterSpec
-}
-
-type hostSpec struct {
-	name    string
-	domains []string
-	routes  []routeSpec
-}
-
-func decodeRoutes(a *anypb.Any) (name string, hosts []hostSpec, err error) {
+// decodeRoutes reads a route configuration.
+func decodeRoutes(a *anypb.Any) (*route.Config, error) {
 	rc, err := check(a, &routev3.RouteConfiguration{})
 	if err != nil {
-		return rc.GetName(), nil, err
+		return nil, err
 	}
-	seen := map[string]bool{}
-	for _, vh := range rc.GetVirtualHosts() {
-		h := hostSpec{name: vh.GetName()}
-		for _, d := range vh.GetDomains() {
-			d = strings.ToLower(d)
-			if d == "" || (d != "*" && strings.Contains(d, "*")) || seen[d] {
-				return rc.GetName(), nil, fmt.Errorf("virtual host %s: field domains: %q is given twice or is neither exact nor *", h.name, d)
-			}
-			seen[d] = true
-			h.domains = append(h.domains, d)
-		}
-		for i, r := range vh.GetRoutes() {
-			spec, err := decodeRoute(r)
-			if err != nil {
-				return rc.GetName(), nil, fmt.Errorf("virtual host %s: field routes[%d]: %w", h.name, i, err)
-			}
-			h.routes = append(h.routes, spec)
-		}
-		hosts = append(hosts, h)
-	}
-	return rc.GetName(), hosts, nil
+	return route.Decode(rc)
 }
 
-func decodeRoute(r *routev3.Route) (s routeSpec, err error) {
-	switch p := r.GetMatch().GetPathSpecifier().(type) {
-	case *routev3.RouteMatch_Path:
-		s.path, s.exact = p.Path, true
-	case *routev3.RouteMatch_Prefix:
-		s.path = p.Prefix
-	default:
-		return s, errors.New("field match: a path or a prefix is required")
+const filterConfigURL = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
+
+// decodeOverride takes what a filter does on one route out of the message that
+// it may be wrapped in. Without a configuration it does what it does elsewhere.
+func decodeOverride(name string, a *anypb.Any) (filterSpec, error) {
+	if a.GetTypeUrl() != filterConfigURL {
+		return filterSpec{name: name, config: a}, nil
 	}
-	s.cluster = r.GetRoute().GetCluster()
-	if s.cluster == "" {
-		return s, errors.New("field route.cluster: is required")
+	m, err := check(a, &routev3.FilterConfig{})
+	if err != nil {
+		return filterSpec{}, err
 	}
-	for name, config := range r.GetTypedPerFilterConfig() {
-		s.overrides = append(s.overrides, filterSpec{name, config})
+	if m.GetConfig() == nil && !m.GetDisabled() {
+		return filterSpec{name: name}, nil
 	}
-	slices.SortFunc(s.overrides, func(a, b filterSpec) int { return strings.Compare(a.name, b.name) })
-	return s, nil
+	if m.GetIsOptional() {
+		return filterSpec{}, fmt.Errorf("field is_optional: is not supported")
+	}
+	return filterSpec{name: name, config: m.GetConfig(), disabled: m.GetDisabled()}, nil
 }

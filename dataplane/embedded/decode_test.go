@@ -48,7 +48,7 @@ func decode(t testing.TB, b dataplane.Resources) error {
 	if _, err := decodeListener(packed(t, b.Listener)); err != nil {
 		return err
 	}
-	if _, _, err := decodeRoutes(packed(t, b.Routes)); err != nil {
+	if _, err := decodeRoutes(packed(t, b.Routes)); err != nil {
 		return err
 	}
 	if _, err := decodeCluster(packed(t, b.Clusters[0])); err != nil {
@@ -108,10 +108,12 @@ func TestUnsupported(t *testing.T) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) { m.HttpFilters[0].IsOptional = true })
 		}},
 		{"field virtual_hosts[0].require_tls", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].RequireTls = routev3.VirtualHost_ALL }},
-		{"field virtual_hosts[0].routes[0].route.timeout", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Routes[0].GetRoute().Timeout = durationpb.New(1) }},
+		{"field virtual_hosts[0].routes[0].route.hedge_policy", func(b dataplane.Resources) {
+			b.Routes.VirtualHosts[0].Routes[0].GetRoute().HedgePolicy = &routev3.HedgePolicy{}
+		}},
 		{"field match", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Routes[0].Match = nil }},
-		{"field route.cluster", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Routes[0].Action = nil }},
-		{"field domains", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Domains = []string{"*.a"} }},
+		{"field routes[0]: field route: is required", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Routes[0].Action = nil }},
+		{"field domains", func(b dataplane.Resources) { b.Routes.VirtualHosts[0].Domains = []string{"a*b"} }},
 		{"field type", func(b dataplane.Resources) {
 			b.Clusters[0].ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		}},

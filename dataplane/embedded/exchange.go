@@ -47,6 +47,28 @@ func (x *exchange) Header(name string) ([]byte, bool) {
 	return x.req.Get(name)
 }
 
+// Copy is the value of the field that has so many of its name before it.
+func (x *exchange) Copy(name string, before int) ([]byte, bool) {
+	return x.req.Copy(name, before)
+}
+
+// Protocol is what the client speaks.
+func (x *exchange) Protocol() string { return string(x.protocol()) }
+
+// Remote is the client's address.
+func (x *exchange) Remote() string { return x.tcp.RemoteAddr().String() }
+
+// Local is the address that the client has come to.
+func (x *exchange) Local() string { return x.tcp.LocalAddr().String() }
+
+// SetPath and SetHost change where the request goes.
+func (x *exchange) SetPath(target []byte) {
+	x.unfit = !x.req.SetTarget(x.keep(target)) || x.unfit
+}
+
+// SetHost is the other of them.
+func (x *exchange) SetHost(host []byte) { x.unfit = !x.req.SetHost(x.keep(host)) || x.unfit }
+
 func (x *exchange) SetHeader(name string, value []byte) {
 	f, ok := x.field(name, value)
 	if !ok {

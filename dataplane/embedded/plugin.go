@@ -14,6 +14,7 @@ import (
 type link struct {
 	filter function.Filter
 	plugin *proxywasm.Plugin
+	off    bool // it is passed over
 }
 
 // visit is a plugin at work on the exchange of a connection.

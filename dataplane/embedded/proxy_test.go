@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/dataplane/embedded/route"
 	"github.com/taremesh/tare/function"
 )
 
@@ -37,7 +41,7 @@ func run(t testing.TB, l limits, chain []function.Filter, addrs ...string) (*pro
 	for _, f := range chain {
 		links = append(links, link{filter: f})
 	}
-	p.use(&table{any: &host{routes: []route{{path: "/", cluster: c, chain: links}}}, chain: links}, addrs)
+	p.use(tableOf(t, c, links, dataplane.AnyPath(), &routev3.RouteAction{}), addrs)
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +49,19 @@ func run(t testing.TB, l limits, chain []function.Filter, addrs ...string) (*pro
 	p.listen(lis)
 	t.Cleanup(p.close)
 	return p, lis.Addr().String()
+}
+
+// tableOf is one route, which goes to the cluster.
+func tableOf(t testing.TB, c *cluster, chain []link, m *routev3.RouteMatch, a *routev3.RouteAction) *table {
+	t.Helper()
+	a.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: "service"}
+	routes, err := route.Decode(&routev3.RouteConfiguration{VirtualHosts: []*routev3.VirtualHost{{Name: "all", Domains: []string{"*"},
+		Routes: []*routev3.Route{{Match: m, Action: &routev3.Route_Route{Route: a}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := routes.Entries[0]
+	return &table{routes: routes, ways: []way{{Entry: e, plain: e.Plain(), cluster: c, mirrors: make([]*cluster, len(e.Mirrors)), chain: chain}}, chain: chain}
 }
 
 // origin is an upstream that follows a script: each request that it reads

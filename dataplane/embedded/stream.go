@@ -164,7 +164,7 @@ func (s *stream) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if s.headed && !s.finished {
+	if s.headed && (!s.finished || s.left == http1.Chunked) {
 		if err := http.NewResponseController(s.w).Flush(); err != nil {
 			return 0, err
 		}
@@ -254,6 +254,23 @@ func (s *stream) finish() {
 			s.w.Header().Add(http.TrailerPrefix+name, v)
 		}
 	}
+}
+
+// passTrailer hands on what came behind the response's body, where both sides
+// have a place for it.
+func (c *conn) passTrailer(u *upstream) {
+	to, ok := c.in.src.(*stream)
+	from, is := u.conn.(*carried)
+	if ok && is {
+		to.trailer = from.trailer()
+	}
+}
+
+// overtaken reports whether the response has ended before the request's body:
+// nobody waits for the rest of that.
+func (c *conn) overtaken(sent chan error) bool {
+	_, ok := c.in.src.(*stream)
+	return ok && sent != nil && len(sent) == 0
 }
 
 // open reports whether the client still waits.

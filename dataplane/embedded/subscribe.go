@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"slices"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -13,6 +14,8 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
+
+	"github.com/taremesh/tare/dataplane/embedded/route"
 )
 
 // subscription is one delta ADS stream and what came of it. One goroutine runs
@@ -154,21 +157,19 @@ func (s *subscription) readMembers(r *discoveryv3.DeltaDiscoveryResponse) (func(
 }
 
 func (s *subscription) readRoutes(r *discoveryv3.DeltaDiscoveryResponse) (func(), error) {
-	routes := map[string][]hostSpec{}
+	routes := map[string]*route.Config{}
 	for _, res := range r.GetResources() {
-		name, hosts, err := decodeRoutes(res.GetResource())
+		c, err := decodeRoutes(res.GetResource())
+		if err == nil {
+			err = s.addOverrides(c)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("route configuration %s: %w", res.GetName(), err)
 		}
-		if err := s.addOverrides(hosts); err != nil {
-			return nil, fmt.Errorf("route configuration %s: %w", res.GetName(), err)
-		}
-		routes[name] = hosts
+		routes[c.Name] = c
 	}
 	return func() {
-		for name, hosts := range routes {
-			s.config.routes[name] = hosts
-		}
+		maps.Copy(s.config.routes, routes)
 		for _, name := range r.GetRemovedResources() {
 			delete(s.config.routes, name)
 		}
@@ -192,13 +193,15 @@ func (s *subscription) readSecrets(r *discoveryv3.DeltaDiscoveryResponse) (func(
 	}, nil
 }
 
-func (s *subscription) addOverrides(hosts []hostSpec) error {
-	for _, h := range hosts {
-		for i, r := range h.routes {
-			for _, o := range r.overrides {
-				if err := s.filters.add(routePlace(h.name, i, r), o); err != nil {
-					return fmt.Errorf("virtual host %s: field routes[%d]: typed_per_filter_config: %w", h.name, i, err)
-				}
+func (s *subscription) addOverrides(c *route.Config) error {
+	for _, e := range c.Entries {
+		for _, name := range slices.Sorted(maps.Keys(e.Filters)) {
+			o, err := decodeOverride(name, e.Filters[name])
+			if err == nil && o.config != nil {
+				err = s.filters.add(e.Place, o)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: typed_per_filter_config[%q]: %w", e.Place, name, err)
 			}
 		}
 	}

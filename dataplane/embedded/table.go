@@ -1,73 +1,76 @@
 package embedded
 
 import (
-	"bytes"
-	"strings"
+	"math/rand/v2"
+
+	"github.com/taremesh/tare/dataplane/embedded/route"
 )
 
-// table is a whole configuration, immutable but for the turns of its clusters.
+// table is a whole configuration, immutable but for the state of its clusters.
 // Every request looks at one table from its beginning to its end.
 type table struct {
-	log   *accessLog // nil: none
-	chain []link     // where no route matches
-	exact map[string]*host
-	any   *host
-	// clusters is what plugins may call, by name.
+	log    *accessLog // nil: none
+	chain  []link     // where no route matches
+	routes *route.Config
+	ways   []way // by the index of the entry
+	// clusters are all there are, by name.
 	clusters map[string]*cluster
 }
 
-type host struct{ routes []route }
-
-type route struct {
-	path    string
-	exact   bool
-	cluster *cluster
+// way is what is done with the requests of one entry.
+type way struct {
+	*route.Entry
+	plain   bool     // they go to the cluster as they came
+	cluster *cluster // nil: a header says which, or there is none
+	mirrors []*cluster
 	chain   []link
 }
 
-// asking is a request that looks for its route. Both carriers bring one.
-type asking interface {
-	Method() []byte
-	Path() []byte // as sent, with query
-	Host() []byte
-	// Header is the first field of a name, which is given in lower case.
-	Header(name string) ([]byte, bool)
-}
-
-// match finds the route of a request; nil when there is none. Domains are
-// compared with the whole Host, port included, as Envoy does.
-func (t *table) match(x asking) *route {
-	h := t.host(x.Host())
-	if h == nil {
+// match finds the way of a request; nil when there is none.
+func (t *table) match(x route.Facts) *way {
+	if t.routes == nil {
 		return nil
 	}
-	path := x.Path()
-	if i := bytes.IndexByte(path, '?'); i >= 0 {
-		path = path[:i]
+	e := t.routes.Match(x, rand.Uint64)
+	if e == nil {
+		return nil
 	}
-	for i := range h.routes {
-		r := &h.routes[i]
-		if len(path) < len(r.path) || string(path[:len(r.path)]) != r.path {
-			continue
-		}
-		if !r.exact || len(path) == len(r.path) {
-			return r
-		}
-	}
-	return nil
+	return &t.ways[e.Index]
 }
 
-func (t *table) host(name []byte) *host {
-	if len(t.exact) == 0 {
-		return t.any
+// to is the cluster of a request; nil when there is none.
+func (t *table) to(w *way, x route.Facts) *cluster {
+	if w.ClusterHeader == "" {
+		return w.cluster
 	}
-	if h, ok := t.exact[string(name)]; ok {
-		return h
-	}
-	if bytes.ContainsAny(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		if h, ok := t.exact[strings.ToLower(string(name))]; ok {
-			return h
+	name, _ := x.Copy(w.ClusterHeader, 0)
+	return t.clusters[string(name)]
+}
+
+// chain is the filters in their order, as an entry has them; nil: none has been
+// found.
+func (c *config) chain(f *filters, e *route.Entry) (chain []link) {
+	for _, s := range c.listener.filters {
+		l := f.made[keyOf(chainPlace, s)]
+		l.off = s.disabled
+		if e != nil && e.Filters[s.name] != nil {
+			// It has been read before, when the routes came.
+			if o, err := decodeOverride(s.name, e.Filters[s.name]); err == nil {
+				if o.config != nil {
+					l = f.made[keyOf(e.Place, o)]
+				}
+				l.off = o.disabled
+			}
 		}
+		chain = append(chain, l)
 	}
-	return t.any
+	return chain
+}
+
+func (c *config) way(f *filters, e *route.Entry, clusters map[string]*cluster) way {
+	w := way{Entry: e, plain: e.Plain(), cluster: clusters[e.Cluster], chain: c.chain(f, e)}
+	for _, m := range e.Mirrors {
+		w.mirrors = append(w.mirrors, clusters[m.Cluster])
+	}
+	return w
 }

@@ -70,12 +70,11 @@ func (e *endpoint) give(u *upstream, sweep uint32) {
 func (e *endpoint) dial(opened func()) (*upstream, error) {
 	u := &upstream{home: e}
 	if e.by != nil && e.by.http2 {
-		cc, used, err := e.by.place(e.addr, opened)
+		c, err := e.by.carry(e.addr, opened)
 		if err != nil {
 			return nil, err
 		}
-		u.conn, u.pooled = newCarried(cc, e.by.scheme(), e.addr), used
-		u.reader.src = u.conn
+		u.conn, u.reader.src = c, c
 		return u, nil
 	}
 	opened()

@@ -14,7 +14,7 @@ type layer struct {
 // layers is the house, lowest first: a package imports only strictly lower
 // layers. A folder without a line here is a finding.
 var layers = []layer{
-	{"ground", []string{"internal/arch", "internal/balance", "internal/crate", "internal/golden", "internal/grpcconn", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/rls", "internal/tally"}},
+	{"ground", []string{"guest", "guest/inside", "internal/arch", "internal/balance", "internal/crate", "internal/golden", "internal/grpcconn", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/rls", "internal/tally"}},
 	{"words", []string{"measure", "stat", "study"}},
 	{"proxies", []string{"dataplane"}},
 	{"contracts", []string{"api", "function", "load", "workload"}},
@@ -38,7 +38,7 @@ var layers = []layer{
 	// service) is a field of what the catalogue hands out.
 	{"catalogue", []string{"catalog", "server"}},
 	{"command", []string{"cli"}},
-	{"program", []string{"cmd/tare"}},
+	{"program", []string{"cmd/tare", "guest/dynmod", "guest/wasm"}},
 }
 
 // The layers that not everything above may import: implementations only the
@@ -70,7 +70,7 @@ var homes = []home{
 	{"github.com/envoyproxy/go-control-plane", []string{"dataplane", "dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "function/*/external.go", "function/*/prepare.go", "placement", "mesh/consul", "function/*/external_*.go", "internal/rls"}},
 	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "function/*", "workload/*", "internal/grpcconn", "internal/rls"}},
 	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded", "function/*"}},
-	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "placement", "mesh/consul", "smp", "exposition", "internal/rls"}},
+	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "dataplane/embedded/*", "placement", "mesh/consul", "smp", "exposition", "internal/rls"}},
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},
 	{"github.com/jackc/pgx", []string{"store/postgres"}},
@@ -81,7 +81,7 @@ var homes = []home{
 	{"github.com/goccy/go-yaml", []string{"study", "smp"}},
 	{"github.com/golang-jwt/jwt", []string{"workload/imagehub", "function/jwt"}},
 	{"golang.org/x/crypto", []string{"workload/imagehub"}},
-	{"github.com/cespare/xxhash", []string{"internal/balance"}},
+	{"github.com/cespare/xxhash", []string{"internal/balance", "dataplane/embedded/route"}},
 	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit"}},
 	{"github.com/klauspost/compress", []string{"function/compression"}},
 	{"github.com/failsafe-go/failsafe-go", []string{"function/retry"}},
@@ -116,7 +116,7 @@ const (
 const mainFile = "cmd/tare/main.go"
 
 // programs are the folders of package main.
-var programs = []string{"cmd/tare", "internal/tally"}
+var programs = []string{"cmd/tare", "guest/dynmod", "guest/wasm", "internal/tally"}
 
 // generatedFiles may be long and may hold init, when their head says that they
 // are generated.

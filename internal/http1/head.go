@@ -272,6 +272,21 @@ func (h *Head) Get(name string) ([]byte, bool) {
 	return nil, false
 }
 
+// Copy returns the value of the field of that name, given in lower case, that
+// has so many of the name before it.
+func (h *Head) Copy(name string, before int) ([]byte, bool) {
+	for i := range h.Fields {
+		if !Is(h.Fields[i].Name, name) {
+			continue
+		}
+		if before == 0 {
+			return h.Fields[i].Value, true
+		}
+		before--
+	}
+	return nil, false
+}
+
 // Remove removes every field of that name.
 func (h *Head) Remove(name string) {
 	for i := range h.Fields {
