@@ -72,7 +72,8 @@ type Library struct {
 	Middleware func(Spec) (func(http.Handler) http.Handler, error)
 	// Transport wraps the round tripper of a client of the replicas, whose
 	// addresses (host:port) are given in their order. Requests come with the
-	// first one's address. One call makes one instance, shared by all requests.
+	// first one's address. One call makes one instance, shared by all requests;
+	// a round tripper that is an io.Closer has something running until it is closed.
 	Transport func(Spec, []string) (func(http.RoundTripper) http.RoundTripper, error)
 	// TLS, if set, is how the listener of an application with Middleware shakes
 	// hands.
@@ -263,6 +264,15 @@ type Evidence struct {
 	Deliveries []Delivery
 	// Trial is the one that this was seen in; nil under load.
 	Trial *Trial
+	// Changes are those of the trial's requests, in their order.
+	Changes []Change
+}
+
+// Change is how other parameters came into force: at some time between Asked
+// and Taken, when the proxy had acknowledged them.
+type Change struct {
+	Params       string // JSON
+	Asked, Taken time.Duration
 }
 
 // Observation is one request seen from outside. The function decided at some

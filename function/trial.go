@@ -22,6 +22,11 @@ type Trial struct {
 	// Await is how many deliveries are waited for after the last answer, a second
 	// at most: copies come behind answers.
 	Await int
+	// Proxies is how many proxies alike stand before the replicas, all of which
+	// ask the same service of a form external; 0 means one.
+	Proxies int
+	// Mute is that the service of a form external takes no connections.
+	Mute bool
 }
 
 // Place is where a trial makes sense.
@@ -85,8 +90,14 @@ type Request struct {
 	AtOnce  int           // how many at the same time, each as often; 0 means one
 	// Abandon is when the client goes away without its answer; 0: never.
 	Abandon time.Duration
+	// Change, if set, is parameters, as JSON, that a proxy is given while these
+	// requests are under way: when half of them have been sent. It is no
+	// observation, but stands in the evidence's Changes.
+	Change string
 	// From is the address that the client connects from; empty: 127.0.0.1.
 	From string
+	// Proxy is which of the trial's proxies it is sent to, from 0.
+	Proxy int
 	// TLS is how the client shakes hands, and with which certificate, whose Leaf
 	// is set; nil: it speaks in clear text.
 	TLS func() (*tls.Config, error)

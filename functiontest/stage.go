@@ -26,6 +26,10 @@ type stage struct {
 	start      time.Time
 	deliveries []function.Delivery
 	open       sync.WaitGroup
+
+	// change gives the instance other parameters; nil: it cannot be done there.
+	change  func(params string) error
+	changes []function.Change
 }
 
 type replica struct {
@@ -219,8 +223,23 @@ func trickle(w http.ResponseWriter, q *http.Request, answer function.Answer) boo
 // replicaHeader says in a response which replica made it.
 const replicaHeader = "x-tare-replica"
 
+// alter gives the instance other parameters when it is told to.
+func (s *stage) alter(t *testing.T, params string, when chan struct{}) {
+	<-when
+	c := function.Change{Params: params, Asked: time.Since(s.start)}
+	if s.change == nil {
+		t.Errorf("other parameters cannot be given here: the trial is for proxies only")
+		return
+	}
+	if err := s.change(params); err != nil {
+		t.Errorf("give other parameters: %v", err)
+	}
+	c.Taken = time.Since(s.start)
+	s.changes = append(s.changes, c)
+}
+
 // perform sends the requests, and returns what the client saw, in their order.
-func (s *stage) perform(t *testing.T, addr string, requests []function.Request) []function.Observation {
+func (s *stage) perform(t *testing.T, addrs []string, requests []function.Request) []function.Observation {
 	t.Helper()
 	clients := map[string]*http.Client{} // by the address that they connect from
 	for _, q := range requests {
@@ -244,11 +263,18 @@ func (s *stage) perform(t *testing.T, addr string, requests []function.Request) 
 			defer client.CloseIdleConnections()
 		}
 		var wg sync.WaitGroup
+		half := make(chan struct{})
+		if q.Change != "" {
+			wg.Go(func() { s.alter(t, q.Change, half) })
+		}
 		for lane := range abreast {
 			wg.Go(func() {
 				for k := range times {
+					if lane == 0 && k == times/2 {
+						close(half)
+					}
 					i := first + k*abreast + lane
-					all[i] = s.send(client, scheme+addr, q, i)
+					all[i] = s.send(client, scheme+addrs[q.Proxy], q, i)
 					if all[i].Request != nil {
 						all[i].Request.Identities = names
 					}
@@ -375,7 +401,7 @@ func (s *stage) evidence(seen []function.Observation, trial *function.Trial) fun
 	s.open.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := function.Evidence{Observations: seen, Served: -1, Trial: trial}
+	e := function.Evidence{Observations: seen, Served: -1, Trial: trial, Changes: s.changes}
 	e.Deliveries = append(e.Deliveries, s.deliveries...)
 	return e
 }

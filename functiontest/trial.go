@@ -146,48 +146,74 @@ func Describe(e function.Evidence) string {
 func (a At) Try(t *testing.T, fn function.Function, spec function.Spec, trial function.Trial) function.Evidence {
 	t.Helper()
 	stage := newStage(t, trial.Replicas)
-	addr, err := a.stand(t, fn, spec, stage.addrs())
-	if err != nil {
-		t.Fatal(err)
+	s := standing{at: a, function: fn, spec: spec, replicas: stage.addrs(), mute: trial.Mute}
+	addrs := make([]string, max(trial.Proxies, 1))
+	for i := range addrs {
+		var err error
+		if addrs[i], err = s.up(t); err != nil {
+			t.Fatal(err)
+		}
+		stage.await(t, addrs[i])
 	}
-	stage.await(t, addr)
 	stage.begin()
-	observations := stage.perform(t, addr, trial.Requests)
+	observations := stage.perform(t, addrs, trial.Requests)
 	return stage.evidence(observations, &trial)
 }
 
-// stand brings the form up before the replicas and returns its address.
-func (a At) stand(t *testing.T, fn function.Function, spec function.Spec, replicas []string) (string, error) {
-	if a.Plane == nil {
-		return standLibrary(t, fn, spec, replicas)
+// standing is what stands in a trial: proxies or applications alike before the
+// same replicas.
+type standing struct {
+	at       At
+	function function.Function
+	spec     function.Spec
+	replicas []string
+	mute     bool   // the service that proxies ask takes no connections
+	asked    string // its address; empty: it does not stand yet
+}
+
+// up brings one more of them up and returns its address.
+func (s *standing) up(t *testing.T) (string, error) {
+	if s.at.Plane == nil {
+		return standLibrary(t, s.function, s.spec, s.replicas)
 	}
 	addr, err := process.FreeAddr()
 	if err != nil {
 		return "", err
 	}
-	topology := testbed.Topology{Name: fn.Name, Proxy: &dataplane.Proxy{
+	topology := testbed.Topology{Name: s.function.Name, Proxy: &dataplane.Proxy{
 		Listen:   addr,
 		Hosts:    []dataplane.VirtualHost{{Name: "all", Domains: []string{"*"}, Routes: []dataplane.Route{{Path: "/", Cluster: testbed.ServiceCluster}}}},
-		Clusters: []dataplane.Cluster{{Name: testbed.ServiceCluster, Endpoints: replicas}},
+		Clusters: []dataplane.Cluster{{Name: testbed.ServiceCluster, Endpoints: s.replicas}},
 	}}
-	if err := a.Placement.Place(&topology, fn, spec); err != nil {
+	if err := s.at.Placement.Place(&topology, s.function, s.spec); err != nil {
 		return "", err
 	}
 	if topology.Asked != nil {
-		asked, err := standExternal(t, topology.Asked.Serve)
-		if err != nil {
+		if err := s.ask(t, topology.Asked.Serve); err != nil {
 			return "", err
 		}
-		topology.Proxy.Clusters = append(topology.Proxy.Clusters, dataplane.Cluster{Name: function.ExternalCluster, Endpoints: []string{asked}, HTTP2: true})
+		topology.Proxy.Clusters = append(topology.Proxy.Clusters, dataplane.Cluster{Name: function.ExternalCluster, Endpoints: []string{s.asked}, HTTP2: true})
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	proxy, err := a.Plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("trial-%d", names.Add(1)), Workers: a.Workers})
+	proxy, err := s.at.Plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("trial-%d", names.Add(1)), Workers: s.at.Workers})
 	if err != nil {
 		return "", err
 	}
 	t.Cleanup(func() { proxy.Stop() })
 	return addr, proxy.Configure(ctx, *topology.Proxy)
+}
+
+// ask stands the service up that proxies ask, once for all of them.
+func (s *standing) ask(t *testing.T, serve func(context.Context, net.Listener) error) (err error) {
+	switch {
+	case s.asked != "":
+	case s.mute:
+		s.asked, err = process.FreeAddr()
+	default:
+		s.asked, err = standExternal(t, serve)
+	}
+	return err
 }
 
 // standExternal serves what a proxy asks, in this process.
@@ -220,6 +246,9 @@ func standLibrary(t *testing.T, fn function.Function, spec function.Spec, replic
 			return "", err
 		}
 		transport = wrap(inner)
+		if c, ok := transport.(io.Closer); ok {
+			t.Cleanup(func() { c.Close() })
+		}
 	}
 	first := &url.URL{Scheme: "http", Host: replicas[0]}
 	var handler http.Handler = &httputil.ReverseProxy{
