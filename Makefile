@@ -45,9 +45,9 @@ $(CONSUL): mesh/tools/go.mod mesh/tools/go.sum
 test-mesh: $(CONSUL) $(TARE_ENVOY) ## the tests on a real Consul mesh
 	TARE_CONSUL=$(CONSUL) go run ./internal/tally mesh
 
-wasm: ## the filters' modules, built anew from their Rust sources; gets the toolchain of Debian 12
+wasm: ## the filters' modules, built anew from their sources in Rust and Go; gets the toolchain of Debian 12
 	@$(call need,wasm-opt,$(RUST),exit 1)
-	go test -count 1 -tags rebuild -run '^TestRebuilt$$' ./function/noop ./function/ratelimit -update
+	go test -count 1 -tags rebuild -run '^TestRebuilt$$' ./guest ./function/headermutation ./function/noop ./function/ratelimit ./function/routecontext -update
 
 lint: ## gofmt, go vet and staticcheck
 	@wrong=$$(gofmt -l .); if [ -n "$$wrong" ]; then echo "not formatted (gofmt -w):"; echo "$$wrong"; exit 1; fi

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/guest"
 	"github.com/taremesh/tare/study"
 )
 
@@ -14,6 +15,7 @@ func Function() function.Function {
 		Doc:     "header mutation: set, append and remove headers of requests and responses",
 		Decode:  Decode,
 		Library: &function.Library{Middleware: middleware},
+		WasmGo:  &function.Wasm{Module: guest.Module, Config: guestConfig},
 		Native:  &function.Native{Config: config, Types: []function.FilterType{{URL: typeURL, New: newFilter}}},
 		Example: `{"request": [{"op": "set", "name": "x-mesh", "value": "tare"}, {"op": "remove", "name": "x-debug"}],` +
 			` "response": [{"op": "append", "name": "x-via", "value": "tare"}, {"op": "remove", "name": "server"}]}`,
@@ -22,7 +24,6 @@ func Function() function.Function {
 		Without: map[study.Form]string{
 			study.FormLua:      "not built",
 			study.FormWasm:     "not built",
-			study.FormWasmGo:   "not built",
 			study.FormDynmod:   "not built",
 			study.FormDynmodGo: "not built",
 			study.FormExternal: "not built",

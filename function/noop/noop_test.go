@@ -35,17 +35,20 @@ func TestTakesNoParameters(t *testing.T) {
 	}
 }
 
-// The forms that run in no proxy are absent, with a reason, and so are those
-// that are not built.
+// Every form is there or has a reason not to be.
 func TestForms(t *testing.T) {
 	fn := noop.Function()
-	if fn.Wasm == nil || fn.Library != nil || fn.Native == nil {
-		t.Fatalf("%+v", fn)
+	has := map[study.Form]bool{
+		study.FormLibrary: fn.Library != nil, study.FormNative: fn.Native != nil, study.FormLua: fn.Lua != nil, study.FormWasm: fn.Wasm != nil,
+		study.FormWasmGo: fn.WasmGo != nil, study.FormDynmod: fn.Dynmod != nil, study.FormDynmodGo: fn.DynmodGo != nil, study.FormExternal: fn.External != nil,
 	}
 	for _, form := range study.Forms() {
-		if _, reason := fn.Without[form]; reason == (form == study.FormWasm || form == study.FormNative) {
-			t.Errorf("%s: has a reason to be absent: %v", form, reason)
+		if _, reason := fn.Without[form]; reason == has[form] {
+			t.Errorf("%s: is there: %v, has a reason not to be: %v", form, has[form], reason)
 		}
+	}
+	if has[study.FormLibrary] {
+		t.Error("it has a form that no proxy runs")
 	}
 }
 

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/guest"
 	"github.com/taremesh/tare/study"
 )
 
@@ -19,6 +20,7 @@ func Function() function.Function {
 		},
 		Lua:      &function.Lua{Script: luaScript},
 		Wasm:     &function.Wasm{Module: module, Config: wasmConfiguration},
+		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
 		Forecast: forecast,
 		Judge:    judge,
 		Without: map[study.Form]string{

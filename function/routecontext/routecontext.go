@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/guest"
 	"github.com/taremesh/tare/study"
 )
 
@@ -15,6 +16,7 @@ func Function() function.Function {
 		Decode:   Decode,
 		Library:  &function.Library{Transport: transport},
 		Native:   &function.Native{Shape: shape},
+		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
 		Prepare:  prepare,
 		Replicas: Services,
 		Example: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1},` +
@@ -25,7 +27,6 @@ func Function() function.Function {
 		Without: map[study.Form]string{
 			study.FormLua:      "not built",
 			study.FormWasm:     "not built",
-			study.FormWasmGo:   "not built",
 			study.FormDynmod:   "not built",
 			study.FormDynmodGo: "not built",
 			study.FormExternal: "not built",

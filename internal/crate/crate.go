@@ -1,4 +1,4 @@
-// Package crate rebuilds the filters that are written in Rust, and holds the
+// Package crate rebuilds the filters for WebAssembly, and holds the
 // committed modules against what their sources make.
 //
 // Check builds the crate in a folder, in a copy of it elsewhere, with Debian
@@ -7,6 +7,8 @@
 // flag -update both are written instead ("make wasm" does so). What the crate
 // depends on is fetched once into the ignored folder .cache, as its Cargo.lock
 // says, by whichever cargo can; the build itself is offline.
+//
+// CheckGo does so for a module that is written in Go.
 //
 // It does not install the toolchain (Packages says what to install) and takes
 // no other: another rustc makes another file. Tests only.
@@ -91,29 +93,34 @@ func (c *Crate) open() (err error) {
 // runs the crate's own tests.
 func (c *Crate) Check(t testing.TB) {
 	t.Helper()
-	built := c.Build(t)
-	digest := fmt.Appendf(nil, "%x  %s.wasm\n", sha256.Sum256(built), c.name)
+	hold(t, filepath.Join(c.source, c.name+".wasm"), c.Build(t))
+	if err := c.cargo("test"); err != nil {
+		t.Errorf("the crate's own tests: %v", err)
+	}
+}
+
+// hold compares what was built with what is committed, and with its digest; or
+// writes both.
+func hold(t testing.TB, path string, built []byte) {
+	t.Helper()
+	digest := fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(built), filepath.Base(path))
 	for _, f := range []struct {
-		name    string
+		path    string
 		content []byte
-	}{{c.name + ".wasm", built}, {c.name + ".wasm.sha256", digest}} {
-		path := filepath.Join(c.source, f.name)
+	}{{path, built}, {path + ".sha256", digest}} {
 		if *update {
-			if err := os.WriteFile(path, f.content, 0o644); err != nil {
+			if err := os.WriteFile(f.path, f.content, 0o644); err != nil {
 				t.Fatalf("write module: %v", err)
 			}
 			continue
 		}
-		committed, err := os.ReadFile(path)
+		committed, err := os.ReadFile(f.path)
 		if err != nil {
 			t.Fatalf("read module: %v (make wasm)", err)
 		}
 		if !bytes.Equal(committed, f.content) {
-			t.Errorf("%s is not what its source makes (make wasm): %d bytes, and the source makes %d", path, len(committed), len(f.content))
+			t.Errorf("%s is not what its source makes (make wasm): %d bytes, and the source makes %d", f.path, len(committed), len(f.content))
 		}
-	}
-	if err := c.cargo("test"); err != nil {
-		t.Errorf("the crate's own tests: %v", err)
 	}
 }
 
