@@ -15,6 +15,7 @@ import (
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/function/bodylimit"
+	"github.com/taremesh/tare/function/compression"
 	"github.com/taremesh/tare/function/concurrencylimit"
 	"github.com/taremesh/tare/function/extauthz"
 	"github.com/taremesh/tare/function/fault"
@@ -47,6 +48,7 @@ import (
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
 		bodylimit.Function(),
+		compression.Function(),
 		concurrencylimit.Function(),
 		extauthz.Function(),
 		fault.Function(),
