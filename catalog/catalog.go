@@ -14,7 +14,9 @@ import (
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/balanceroundrobin"
 	"github.com/taremesh/tare/function/bodylimit"
+	"github.com/taremesh/tare/function/cancellation"
 	"github.com/taremesh/tare/function/compression"
 	"github.com/taremesh/tare/function/concurrencylimit"
 	"github.com/taremesh/tare/function/extauthz"
@@ -47,7 +49,9 @@ import (
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
+		balanceroundrobin.Function(),
 		bodylimit.Function(),
+		cancellation.Function(),
 		compression.Function(),
 		concurrencylimit.Function(),
 		extauthz.Function(),
