@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -130,6 +131,9 @@ func (c *carried) roundTrip(r *http.Request) (*http.Response, error) {
 	return cc.RoundTrip(r)
 }
 
+// errReset says that an endpoint ended an exchange and not the connection.
+var errReset = errors.New("reset by the endpoint")
+
 // isReset reports whether the other side has ended the stream, and not the
 // connection.
 func isReset(err error) bool { return strings.HasPrefix(err.Error(), "stream error: ") }
@@ -202,6 +206,9 @@ func (c *carried) await() error {
 	case a = <-c.came:
 	case <-c.life.Done():
 		return os.ErrDeadlineExceeded
+	}
+	if a.err != nil && isReset(a.err) {
+		return c.fault(fmt.Errorf("ask %s: %w: %w", c.addr, errReset, a.err))
 	}
 	if a.err != nil {
 		return c.fault(fmt.Errorf("ask %s: %w", c.addr, a.err))

@@ -10,12 +10,13 @@ import (
 
 // Envoy's words.
 const (
-	noUpstream   = "no healthy upstream"
-	connectFails = "upstream connect error or disconnect/reset before headers. reset reason: connection failure"
-	upstreamEnds = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
-	upstreamBad  = "upstream connect error or disconnect/reset before headers. reset reason: protocol error"
-	upstreamFull = "upstream connect error or disconnect/reset before headers. reset reason: overflow"
-	upstreamSlow = "upstream request timeout"
+	noUpstream    = "no healthy upstream"
+	connectFails  = "upstream connect error or disconnect/reset before headers. reset reason: connection failure"
+	upstreamEnds  = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+	upstreamReset = "upstream connect error or disconnect/reset before headers. reset reason: remote reset"
+	upstreamBad   = "upstream connect error or disconnect/reset before headers. reset reason: protocol error"
+	upstreamFull  = "upstream connect error or disconnect/reset before headers. reset reason: overflow"
+	upstreamSlow  = "upstream request timeout"
 )
 
 // mostInterim is how many 1xx responses may come before the final one.
@@ -249,6 +250,9 @@ func (c *conn) explain(err, bodyErr error, whole bool) bool {
 		return c.fail(whole, http.StatusBadGateway, upstreamBad)
 	}
 	c.stats.upstreamResets.Add(1)
+	if errors.Is(err, errReset) {
+		return c.fail(whole, http.StatusServiceUnavailable, upstreamReset)
+	}
 	return c.fail(whole, http.StatusServiceUnavailable, upstreamEnds)
 }
 

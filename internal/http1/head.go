@@ -149,7 +149,7 @@ func (h *Head) field(line []byte) error {
 func (h *Head) note(name, value []byte) (keep bool, err error) {
 	switch len(name) {
 	case len("te"):
-		return !Is(name, "te"), nil
+		return !Is(name, "te") || Is(value, "trailers"), nil // as Envoy does
 	case len("trailer"): // and upgrade
 		if Is(name, "upgrade") {
 			h.upgrade = value
