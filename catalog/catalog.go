@@ -29,6 +29,7 @@ import (
 	"github.com/taremesh/tare/function/rbac"
 	"github.com/taremesh/tare/function/routecontext"
 	"github.com/taremesh/tare/function/routepath"
+	"github.com/taremesh/tare/function/split"
 	"github.com/taremesh/tare/function/timeout"
 	"github.com/taremesh/tare/internal/named"
 	"github.com/taremesh/tare/internal/process"
@@ -64,6 +65,7 @@ func Functions() (named.Set[function.Function], error) {
 		rbac.Function(),
 		routecontext.Function(),
 		routepath.Function(),
+		split.Function(),
 		timeout.Function(),
 	)
 }
