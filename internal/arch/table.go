@@ -84,7 +84,7 @@ var homes = []home{
 	{"github.com/cespare/xxhash", []string{"internal/balance", "dataplane/embedded/route"}},
 	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit"}},
 	{"github.com/klauspost/compress", []string{"function/compression"}},
-	{"github.com/failsafe-go/failsafe-go", []string{"function/retry"}},
+	{"github.com/hashicorp/go-retryablehttp", []string{"function/retry"}},
 	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/proxywasm"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
 	{"github.com/layer5io/service-mesh-performance", []string{"smp"}},
