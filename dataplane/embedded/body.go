@@ -112,6 +112,9 @@ func (c *conn) relay(u *upstream, sent chan error) bool {
 }
 
 func (c *conn) relayPlain(u *upstream, sent chan error) bool {
+	if c.res.Status == http.StatusSwitchingProtocols {
+		return c.switched(u)
+	}
 	c.mark(streaming)
 	ends := c.res.Length == http1.UntilEnd || c.res.Length == http1.Chunked
 	last := c.req.Close || c.ending() || (ends && c.req.Old())

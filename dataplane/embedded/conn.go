@@ -145,6 +145,10 @@ func (c *conn) exchange() bool {
 		return false
 	}
 	n, err := c.readHead()
+	c.req.Allow = ""
+	if c.from != nil && c.from.upgrades {
+		c.req.Allow = websocket
+	}
 	if err == nil {
 		err = c.req.Parse(c.in.unread()[:n])
 	}

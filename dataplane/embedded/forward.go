@@ -59,6 +59,8 @@ func (c *conn) attempt(e *endpoint) bool {
 	method := http1.OtherMethod
 	if c.head {
 		method = http1.HEAD
+	} else if c.req.Upgrade {
+		method = http1.Upgrade
 	}
 	again := whole && idempotent(c.req.Method)
 	u := c.rested(e, again)

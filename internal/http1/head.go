@@ -241,6 +241,20 @@ func (h *Head) connection(value []byte) error {
 	return nil
 }
 
+// upgrades reports whether the message names that protocol alone, and says so
+// where hops are told of it.
+func (h *Head) upgrades(protocol string) bool {
+	if protocol == "" || !Is(h.upgrade, protocol) || h.Length != 0 {
+		return false
+	}
+	for _, option := range h.options[:h.nominated] {
+		if Is(option, "upgrade") {
+			return true
+		}
+	}
+	return false
+}
+
 // essential are the fields without which the next hop would read another message.
 func essential(name []byte) bool {
 	for _, s := range [...]string{"host", "content-length", "transfer-encoding", "connection"} {

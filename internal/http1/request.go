@@ -24,6 +24,11 @@ type Request struct {
 	Host   []byte
 	// Continue: the client waits for 100 before it sends the body.
 	Continue bool
+	// Allow is the protocol that the connection may be upgraded to, in lower
+	// case; empty: none, so that asking for one is an error.
+	Allow string
+	// Upgrade: the client asks for it.
+	Upgrade bool
 }
 
 // Old reports whether the client speaks HTTP/1.0.
@@ -50,7 +55,7 @@ func (r *Request) Parse(b []byte) error {
 	if err := r.framed(); err != nil {
 		return err
 	}
-	if r.upgrade != nil {
+	if r.Upgrade = r.upgrade != nil; r.Upgrade && !r.upgrades(r.Allow) {
 		return ErrUpgrade
 	}
 	if r.Old() && !r.keepAlive {
@@ -211,7 +216,16 @@ func (r *Request) Append(b []byte) []byte {
 	b = append(b, r.Host...)
 	b = append(b, '\r', '\n')
 	b = r.AppendFields(b)
+	if r.Upgrade {
+		b = appendUpgrade(b, r.Allow)
+	}
 	b = r.appendFraming(b)
+	return append(b, '\r', '\n')
+}
+
+func appendUpgrade(b []byte, protocol string) []byte {
+	b = append(b, "connection: Upgrade\r\nupgrade: "...)
+	b = append(b, protocol...)
 	return append(b, '\r', '\n')
 }
 

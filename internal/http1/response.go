@@ -21,7 +21,7 @@ type Response struct {
 }
 
 // Interim reports whether another response follows this one.
-func (r *Response) Interim() bool { return r.Status < 200 }
+func (r *Response) Interim() bool { return r.Status < 200 && r.Status != 101 }
 
 // Parse reads a head that End has found. The method is the
 // request's, since to HEAD no body follows whatever the fields say.
@@ -47,18 +47,22 @@ func (r *Response) Parse(b []byte, method Method) error {
 // Method is what the framing of a response depends on.
 type Method uint8
 
-// HEAD has a response without a body.
+// HEAD has a response without a body; Upgrade is a request for WebSocket, by
+// any method, whose response may be 101.
 const (
 	OtherMethod Method = iota
 	HEAD
+	Upgrade
 )
+
+const websocket = "websocket"
 
 const noLength = -3
 
 // frame decides how the body ends (RFC 9112 §6.3).
 func (r *Response) frame(method Method) error {
 	switch {
-	case r.Status == 101:
+	case r.Status == 101 && (method != Upgrade || !r.upgrades(websocket)):
 		return ErrSwitch
 	case r.Status < 200 || r.Status == 204:
 		if r.lengths+r.encodings > 0 && r.Length != 0 {
@@ -124,6 +128,9 @@ func (r *Response) AppendStatus(b []byte) []byte {
 	b = append(b, ' ')
 	b = append(b, r.Reason...)
 	b = append(b, '\r', '\n')
+	if r.Status == 101 {
+		b = appendUpgrade(b, websocket)
+	}
 	return r.AppendFields(b)
 }
 
