@@ -26,6 +26,7 @@ import (
 	"github.com/taremesh/tare/function/mtls"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
+	"github.com/taremesh/tare/function/ratelimitglobal"
 	"github.com/taremesh/tare/function/rbac"
 	"github.com/taremesh/tare/function/routecontext"
 	"github.com/taremesh/tare/function/routepath"
@@ -62,6 +63,7 @@ func Functions() (named.Set[function.Function], error) {
 		mtls.Function(),
 		noop.Function(),
 		ratelimit.Function(),
+		ratelimitglobal.Function(),
 		rbac.Function(),
 		routecontext.Function(),
 		routepath.Function(),
