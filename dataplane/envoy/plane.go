@@ -14,6 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -69,9 +71,14 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 	if err != nil {
 		return nil, fmt.Errorf("start envoy %s: %w", o.Name, err)
 	}
+	modules, err := filepath.Abs(FindModules(os.Getenv))
+	if err != nil {
+		return nil, fmt.Errorf("start envoy %s: %w", o.Name, err)
+	}
 	child, err := p.launcher.Start(process.Command{
 		Name: "envoy " + o.Name,
 		Exe:  exe,
+		Env:  []string{searchVariable + "=" + modules},
 		Args: []string{
 			"--config-yaml", boot, "--concurrency", strconv.Itoa(max(o.Workers, 1)),
 			"--disable-hot-restart", "--drain-time-s", "1", "--drain-strategy", "immediate",
@@ -82,7 +89,7 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 	if err != nil {
 		return nil, err
 	}
-	i := xds.NewInstance(child, o.Name, p.server, stopGrace)
+	i := instance{xds.NewInstance(child, o.Name, p.server, stopGrace), modules}
 	if err := i.Connected(ctx); err != nil {
 		return nil, errors.Join(err, i.Stop())
 	}

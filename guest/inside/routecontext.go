@@ -2,6 +2,7 @@ package inside
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -72,9 +73,8 @@ next:
 
 func (c *condition) holds(h Host) bool {
 	switch c.from {
-	case "header":
-		all := h.Values(c.name)
-		return len(all) > 0 && c.is(strings.Join(all, ","))
+	case "header": // one of its copies
+		return slices.ContainsFunc(h.Values(c.name), c.is)
 	case "claim": // a header that jwt has set
 		v, _ := h.Value(c.name)
 		return v != "" && c.is(v)
@@ -89,11 +89,7 @@ func (c *condition) holds(h Host) bool {
 		v, ok := parameter(path, c.name)
 		return ok && c.is(v)
 	case "identity":
-		for _, uri := range identities(strings.Join(h.Values("x-forwarded-client-cert"), ",")) {
-			if c.is(uri) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(identities(strings.Join(h.Values("x-forwarded-client-cert"), ",")), c.is)
 	}
 	return false
 }
