@@ -185,7 +185,9 @@ func (l *ledger) unjust() error {
 			best[k] = max(best[k], best[k-1])
 		}
 	}
-	below := func(sorted []int64, x int64) int { return sort.Search(len(sorted), func(j int) bool { return sorted[j] >= x }) }
+	below := func(sorted []int64, x int64) int {
+		return sort.Search(len(sorted), func(j int) bool { return sorted[j] >= x })
+	}
 	drawn := func(x int64) int64 { // more than full − token: the bucket may be empty at x
 		most := l.gain()*x - l.token()*int64(below(ends, x))
 		if n := below(ends, x+1); n > 0 {
