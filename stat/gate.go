@@ -53,7 +53,8 @@ func Count(rejected, of int, level float64) (Binomial, error) {
 		b.Low = mathext.InvRegIncBeta(k, n-k+1, tail)
 	}
 	if rejected < of {
-		b.High = mathext.InvRegIncBeta(k+1, n-k, 1-tail)
+		// By symmetry from the lower tail: near 1 the inverse goes wrong.
+		b.High = 1 - mathext.InvRegIncBeta(n-k, k+1, tail)
 	}
 	return b, nil
 }

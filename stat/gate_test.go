@@ -48,6 +48,22 @@ func TestGateSides(t *testing.T) {
 	}
 }
 
+// Where none or all are rejected the end has a closed form, at any level.
+func TestCountFarOut(t *testing.T) {
+	const level = 1 - 1e-7
+	for _, n := range []int{1, 10, 100, 400, 800} {
+		want := 1 - math.Pow((1-level)/2, 1/float64(n))
+		none, err := stat.Count(0, n, level)
+		if err != nil || none.Low != 0 || math.Abs(none.High-want) > 1e-9 {
+			t.Errorf("0 of %d: %+v, %v, want %v", n, none, err, want)
+		}
+		all, err := stat.Count(n, n, level)
+		if err != nil || all.High != 1 || math.Abs(all.Low-(1-want)) > 1e-9 {
+			t.Errorf("%d of %d: %+v, %v, want %v", n, n, all, err, 1-want)
+		}
+	}
+}
+
 func TestCountEnds(t *testing.T) {
 	all, err := stat.Count(4, 4, 0.95)
 	if err != nil || all.High != 1 || all.Low <= 0 {
