@@ -1,0 +1,147 @@
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/taremesh/tare/function"
+)
+
+// The bounds of copies.
+const (
+	MostBody   = 1 << 20          // bytes of a body that is copied
+	MostCopies = 256              // under way
+	Patience   = 15 * time.Second // with a copy's answer, as in Envoy
+)
+
+// Transport is the library form: a round tripper that sends requests to the
+// first service and copies to the second. Close it.
+type Transport struct {
+	next     http.RoundTripper
+	services []string
+	percent  int
+	room     chan struct{}
+	skipped  atomic.Uint64
+	wait     sync.WaitGroup
+	life     context.Context
+	end      context.CancelFunc
+}
+
+// NewTransport wraps a round tripper; services are addresses (host:port).
+func NewTransport(s Spec, services []string, next http.RoundTripper) (*Transport, error) {
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	if len(services) < Services {
+		return nil, fmt.Errorf("mirror: %d services are given: want %d", len(services), Services)
+	}
+	t := &Transport{next: next, services: services, percent: s.Percent, room: make(chan struct{}, MostCopies)}
+	t.life, t.end = context.WithCancel(context.Background())
+	return t, nil
+}
+
+// Skipped is how many requests were not copied that should have been.
+func (t *Transport) Skipped() uint64 { return t.skipped.Load() }
+
+// Close ends the copies under way and waits for them. No request may be sent
+// afterwards.
+func (t *Transport) Close() error {
+	t.end()
+	t.wait.Wait()
+	return nil
+}
+
+// RoundTrip sends the request, and its copy behind it.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	own := function.Send(r, t.services[0])
+	if t.percent < 100 && rand.IntN(100) >= t.percent {
+		return t.next.RoundTrip(own)
+	}
+	twin := function.Send(r, t.services[1]).WithContext(context.WithoutCancel(r.Context()))
+	twin.Header, twin.Body, twin.GetBody = r.Header.Clone(), http.NoBody, nil
+	if r.Body == nil || r.Body == http.NoBody {
+		t.copy(twin)
+		return t.next.RoundTrip(own)
+	}
+	c := &collector{done: func(body []byte, whole bool) {
+		if !whole {
+			t.skipped.Add(1)
+			return
+		}
+		twin.Body = io.NopCloser(bytes.NewReader(body))
+		twin.ContentLength, twin.TransferEncoding = int64(len(body)), nil
+		t.copy(twin)
+	}}
+	own.Body = c.over(r.Body)
+	if again := r.GetBody; again != nil {
+		own.GetBody = func() (io.ReadCloser, error) {
+			body, err := again()
+			if err != nil {
+				return nil, err
+			}
+			return c.over(body), nil
+		}
+	}
+	return t.next.RoundTrip(own)
+}
+
+// copy sends the copy, if there is room for it.
+func (t *Transport) copy(twin *http.Request) {
+	select {
+	case t.room <- struct{}{}:
+	default:
+		t.skipped.Add(1)
+		return
+	}
+	t.wait.Go(func() {
+		defer func() { <-t.room }()
+		ctx, cancel := context.WithTimeout(twin.Context(), Patience)
+		defer cancel()
+		defer context.AfterFunc(t.life, cancel)()
+		resp, err := t.next.RoundTrip(twin.WithContext(ctx))
+		if err != nil {
+			return // what becomes of a copy changes nothing
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	})
+}
+
+// collector keeps what is read of a body, and hands it on once, at its end.
+type collector struct {
+	once sync.Once
+	done func(body []byte, whole bool)
+}
+
+// over reads the body from its beginning.
+func (c *collector) over(body io.ReadCloser) io.ReadCloser {
+	return &collecting{ReadCloser: body, of: c}
+}
+
+type collecting struct {
+	io.ReadCloser
+	of   *collector
+	kept []byte
+	long bool
+}
+
+func (c *collecting) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	if len(c.kept)+n > MostBody {
+		c.kept, c.long = nil, true
+	}
+	if !c.long {
+		c.kept = append(c.kept, p[:n]...)
+	}
+	if err == io.EOF {
+		c.of.once.Do(func() { c.of.done(c.kept, !c.long) })
+	}
+	return n, err
+}
