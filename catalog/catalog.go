@@ -23,6 +23,7 @@ import (
 	"github.com/taremesh/tare/function/fault"
 	"github.com/taremesh/tare/function/headermutation"
 	"github.com/taremesh/tare/function/jwt"
+	"github.com/taremesh/tare/function/mirror"
 	"github.com/taremesh/tare/function/mtls"
 	"github.com/taremesh/tare/function/noop"
 	"github.com/taremesh/tare/function/ratelimit"
@@ -60,6 +61,7 @@ func Functions() (named.Set[function.Function], error) {
 		fault.Function(),
 		headermutation.Function(),
 		jwt.Function(),
+		mirror.Function(),
 		mtls.Function(),
 		noop.Function(),
 		ratelimit.Function(),
