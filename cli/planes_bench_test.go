@@ -34,7 +34,7 @@ type arm struct {
 // busy over 16 connections; the order is drawn anew in every round, and the
 // others are stopped. Medians over the rounds; differences within a round.
 func BenchmarkPlanes(b *testing.B) {
-	bench, err := catalog.NewBench("")
+	bench, err := catalog.NewBench(builtTare(b))
 	if err != nil {
 		b.Fatal(err)
 	}

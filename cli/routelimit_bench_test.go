@@ -50,7 +50,7 @@ type racer struct {
 // drawn anew in every round. Then both planes are asked at one common rate, 70 %
 // of the lower capacity, one at a time, for the tail of their response times.
 func BenchmarkRouteAndLimit(b *testing.B) {
-	bench, err := catalog.NewBench("")
+	bench, err := catalog.NewBench(builtTare(b))
 	if err != nil {
 		b.Fatal(err)
 	}
