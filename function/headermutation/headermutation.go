@@ -11,12 +11,13 @@ import (
 // Function returns header mutation.
 func Function() function.Function {
 	return function.Function{
-		Name:    "header-mutation",
-		Doc:     "header mutation: set, append and remove headers of requests and responses",
-		Decode:  Decode,
-		Library: &function.Library{Middleware: middleware},
-		WasmGo:  &function.Wasm{Module: guest.Module, Config: guestConfig},
-		Native:  &function.Native{Config: config, Types: []function.FilterType{{URL: typeURL, New: newFilter}}},
+		Name:     "header-mutation",
+		Doc:      "header mutation: set, append and remove headers of requests and responses",
+		Decode:   Decode,
+		Library:  &function.Library{Middleware: middleware},
+		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
+		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
+		Native:   &function.Native{Config: config, Types: []function.FilterType{{URL: typeURL, New: newFilter}}},
 		Example: `{"request": [{"op": "set", "name": "x-mesh", "value": "tare"}, {"op": "remove", "name": "x-debug"}],` +
 			` "response": [{"op": "append", "name": "x-via", "value": "tare"}, {"op": "remove", "name": "server"}]}`,
 		Judge:  judge,
@@ -25,7 +26,6 @@ func Function() function.Function {
 			study.FormLua:      "not built",
 			study.FormWasm:     "not built",
 			study.FormDynmod:   "not built",
-			study.FormDynmodGo: "not built",
 			study.FormExternal: "not built",
 		},
 	}

@@ -21,6 +21,7 @@ func Function() function.Function {
 		Lua:      &function.Lua{Script: luaScript},
 		Wasm:     &function.Wasm{Module: module, Config: wasmConfiguration},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
+		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		Forecast: forecast,
 		Judge:    judge,
 		Without: map[study.Form]string{

@@ -17,6 +17,7 @@ func Function() function.Function {
 		Library:  &function.Library{Transport: transport},
 		Native:   &function.Native{Shape: shape},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
+		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		Prepare:  prepare,
 		Replicas: Services,
 		Example: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1},` +
@@ -28,7 +29,6 @@ func Function() function.Function {
 			study.FormLua:      "not built",
 			study.FormWasm:     "not built",
 			study.FormDynmod:   "not built",
-			study.FormDynmodGo: "not built",
 			study.FormExternal: "not built",
 		},
 	}

@@ -101,18 +101,22 @@ func (h host) value(name string, i int) (string, int) {
 	return C.GoStringN(result.data, C.int(result.size)), int(count)
 }
 
-// Set with an empty value would remove: Envoy takes it for none.
 func (h host) Set(of inside.Side, name, value string) {
-	if value == "" {
-		h.Remove(of, name)
-		h.Add(of, name, value)
-		return
-	}
-	C.envoy_dynamic_module_callback_http_set_header(h.filter, side(of), lend(name), lend(value))
+	C.envoy_dynamic_module_callback_http_set_header(h.filter, side(of), lend(name), given(value))
 }
 
 func (h host) Add(of inside.Side, name, value string) {
-	C.envoy_dynamic_module_callback_http_add_header(h.filter, side(of), lend(name), lend(value))
+	C.envoy_dynamic_module_callback_http_add_header(h.filter, side(of), lend(name), given(value))
+}
+
+// given is a header's value. An empty one is none to Envoy, which then removes
+// the header; a space is not a part of a value (RFC 9110 5.5), and HTTP/1.1
+// drops it.
+func given(value string) C.buffer {
+	if value == "" {
+		return lend(" ")
+	}
+	return lend(value)
 }
 
 // Remove sets no value.
@@ -145,16 +149,9 @@ func side(of inside.Side) C.int {
 	return C.request_headers
 }
 
-// empty is a text without a byte that is there all the same.
-const empty = "\x00"
-
 // lend shows a text to Envoy for one call.
 func lend(text string) C.buffer {
-	data := unsafe.StringData(text)
-	if len(text) == 0 {
-		data = unsafe.StringData(empty)
-	}
-	return C.buffer{(*C.char)(unsafe.Pointer(data)), C.size_t(len(text))}
+	return C.buffer{(*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.size_t(len(text))}
 }
 
 func say(level C.int, text string) { C.envoy_dynamic_module_callback_log(level, lend(text)) }
