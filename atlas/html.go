@@ -1,0 +1,69 @@
+package atlas
+
+import (
+	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+
+	"github.com/taremesh/tare/report"
+)
+
+//go:embed page.html
+var pageText string
+
+//go:embed page.css
+var pageStyle string
+
+// page is an atlas with its pictures.
+type page struct {
+	*Atlas
+	Style     template.CSS
+	StyleHash string
+	Advices   []*Advice
+	Screening bool
+}
+
+// HTML writes the atlas as one file that needs nothing else: no script, no
+// font, no picture from elsewhere.
+func (a *Atlas) HTML(w io.Writer) error {
+	sum := sha256.Sum256([]byte(pageStyle))
+	p := &page{Atlas: a, Style: template.CSS(pageStyle), StyleHash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:])}
+	for _, s := range a.Speeds {
+		p.Screening = p.Screening || s.Screening
+	}
+	for _, e := range a.Functions {
+		x, err := a.Advise(e.Name)
+		if err != nil {
+			return err
+		}
+		if len(x.Places) > 0 {
+			p.Advices = append(p.Advices, x)
+		}
+	}
+	t, err := template.New("atlas").Funcs(template.FuncMap{
+		"estimate": estimate, "between": between, "where": where, "mark": func(v Verdict) string { return marks[v] },
+		"vectors": Vectors, "abilities": Abilities, "or": cmp.Or[string],
+		"mb": func(x *float64) string {
+			if x == nil {
+				return "–"
+			}
+			return fmt.Sprintf("%+.1f", *x)
+		},
+		"known": func(x *report.Interval) bool { return x != nil },
+		"said": func(v Verdict) string {
+			return map[Verdict]string{Shown: "shown", Refused: "refused", NotTried: "not tried"}[v]
+		},
+		"at": func(p Power, v Vector, i int) Answer { return p.Vectors[v][i] },
+	}).Parse(pageText)
+	if err != nil {
+		return fmt.Errorf("read the template of the atlas: %w", err)
+	}
+	if err := t.Execute(w, p); err != nil {
+		return fmt.Errorf("write the page of the atlas: %w", err)
+	}
+	return nil
+}
