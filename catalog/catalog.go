@@ -29,6 +29,7 @@ import (
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/function/ratelimitglobal"
 	"github.com/taremesh/tare/function/rbac"
+	"github.com/taremesh/tare/function/retry"
 	"github.com/taremesh/tare/function/routecontext"
 	"github.com/taremesh/tare/function/routepath"
 	"github.com/taremesh/tare/function/split"
@@ -67,6 +68,7 @@ func Functions() (named.Set[function.Function], error) {
 		ratelimit.Function(),
 		ratelimitglobal.Function(),
 		rbac.Function(),
+		retry.Function(),
 		routecontext.Function(),
 		routepath.Function(),
 		split.Function(),
