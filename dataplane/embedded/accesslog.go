@@ -110,16 +110,18 @@ type note struct {
 	status   int          // 0: no answer
 	received atomic.Int64 // bytes of the request's body; announced ones when there is a length
 	sent     int64        // bytes of the response's body
+	done     bool         // the response has reached its end
+	watched  bool         // all but the fields is wanted without a log, too
 }
 
 // begin copies from the request what its line will need: the head is gone when
 // its body has been read. A nil request is one that was not understood.
 func (n *note) begin(l *accessLog, r *http1.Request) {
 	n.log = l
-	if l == nil {
+	if l == nil && !n.watched {
 		return
 	}
-	n.began, n.protocol, n.upstream, n.status, n.sent = time.Now(), "HTTP/1.1", "", 0, 0
+	n.began, n.protocol, n.upstream, n.status, n.sent, n.done = time.Now(), "HTTP/1.1", "", 0, 0, false
 	n.received.Store(0)
 	n.fields, n.ends = n.fields[:0], n.ends[:0]
 	if r == nil {
@@ -129,6 +131,9 @@ func (n *note) begin(l *accessLog, r *http1.Request) {
 		if r.Old() {
 			n.protocol = "HTTP/1.0"
 		}
+	}
+	if l == nil {
+		return
 	}
 	for _, name := range l.wanted {
 		n.fields = append(n.fields, fieldOf(r, name)...)

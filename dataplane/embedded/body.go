@@ -105,6 +105,10 @@ func dechunk(chunks *http1.Chunks, in *reader, out []byte) ([]byte, error) {
 
 // relay writes the response whose head has been read.
 func (c *conn) relay(u *upstream, sent chan error) bool {
+	if c.way != nil && c.way.Answers() {
+		c.view.c = c
+		c.way.Answer(&c.view, &c.x)
+	}
 	if len(c.visits) > 0 {
 		return c.relayThrough(u, sent)
 	}
@@ -155,6 +159,7 @@ func (c *conn) finish(u *upstream, sent chan error, err error, clean, last bool)
 		c.cutOff()
 		return false
 	}
+	c.note.done = true
 	return !last
 }
 

@@ -65,10 +65,10 @@ func (f *filters) make(config *anypb.Any) (link, error) {
 	}
 	if t.Join != nil {
 		made, err := t.Join(config, f.proxy)
-		return link{filter: made}, err
+		return linkOf(made), err
 	}
 	made, err := t.New(config)
-	return link{filter: made}, err
+	return linkOf(made), err
 }
 
 // close ends what a filter keeps open.
@@ -211,5 +211,6 @@ func (c *config) build(p *proxy, f *filters, old map[string]*cluster) (*table, m
 			t.ways = append(t.ways, c.way(f, e, clusters))
 		}
 	}
+	t.watched = t.watches()
 	return t, clusters, addrs
 }

@@ -7,11 +7,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/internal/http1"
 )
 
@@ -37,10 +37,13 @@ type conn struct {
 	table *table // that this exchange looks at
 	way   *way   // of its route; nil: none
 
-	visits   []visit // plugins at work on this exchange
-	body     []byte  // taken in for plugins to see
-	content  []byte  // what they made of it; theirs, until they have left
-	gathered bool    // the request's body has been taken in, whole
+	visits   []visit             // plugins at work on this exchange, and filters that see its response
+	told     []function.Finisher // filters that are told of its end
+	view     view                // the response, as filters see it
+	chunked  bool                // the body that was taken in came so
+	body     []byte              // taken in for plugins to see
+	content  []byte              // what they made of it; theirs, until they have left
+	gathered bool                // the request's body has been taken in, whole
 
 	fate  outcome                  // of the last attempt at an endpoint
 	probe interface{ open() bool } // whether the client is there
@@ -124,7 +127,10 @@ func (c *conn) ending() bool {
 // one serves one request and reports whether another may follow.
 func (c *conn) one() bool {
 	next := c.exchange()
-	if len(c.visits) > 0 {
+	if len(c.told) > 0 {
+		c.tell()
+	}
+	if len(c.visits) > 0 || c.gathered {
 		c.leave()
 	}
 	if c.note.log != nil {
@@ -159,6 +165,7 @@ func (c *conn) exchange() bool {
 	c.head = string(c.req.Method) == http.MethodHead
 	c.stats.requests.Add(1)
 	t := c.p.table.Load()
+	c.note.watched = t.watched
 	c.note.begin(t.log, &c.req)
 	c.vouch()
 	c.x.begin(&c.req)
@@ -254,25 +261,32 @@ func (c *conn) refuse(err error) bool {
 // reply answers in the upstream's place.
 func (c *conn) reply(status int, body string) bool {
 	keep := !c.req.Close && !c.ending() && c.skippable()
-	b := append(c.out[:0], "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(status), 10)
-	b = append(b, ' ')
-	b = append(b, http.StatusText(status)...)
-	b = append(b, '\r', '\n')
-	if body != "" {
-		b = append(b, "content-type: text/plain\r\n"...)
+	c.local(status, body)
+	encoded := body != "" && !c.res.NoBody && c.encoded() && !c.req.Old()
+	c.res.Reason = reasons[c.res.Status]
+	b := c.res.AppendStatus(c.out[:0])
+	switch {
+	case encoded:
+		b = http1.AppendFraming(b, http1.Chunked)
+	case c.res.Status != http.StatusNoContent:
+		b = http1.AppendFraming(b, int64(len(body)))
 	}
-	b = http1.AppendFraming(b, int64(len(body)))
 	b = c.appendOwn(b, !keep)
-	if !c.head {
+	switch {
+	case encoded:
+		b = append(b, c.encodedBody(body)...)
+	case !c.res.NoBody:
 		b = append(b, body...)
+	}
+	if !c.head {
 		c.note.sent = int64(len(body))
 	}
 	c.out = b
-	c.gave(status)
+	c.gave(c.res.Status)
 	if _, err := c.in.src.Write(b); err != nil {
 		return false
 	}
+	c.note.done = true
 	if !keep {
 		c.linger()
 		return false

@@ -162,7 +162,16 @@ func (f *fields) Get(name []byte) ([]byte, bool) {
 	return value, found > 0
 }
 
+// changed has the route looked for again where a request has changed, as Envoy
+// does.
+func (f *fields) changed() {
+	if f.head == &f.x.req.Head {
+		f.x.rematch = true
+	}
+}
+
 func (f *fields) Set(name, value []byte) {
+	f.changed()
 	if s := f.find(name); s != nil {
 		f.x.unfit = f.x.unfit || s.set != nil && !s.set(f.x, f.x.keep(value))
 		return
@@ -172,6 +181,7 @@ func (f *fields) Set(name, value []byte) {
 }
 
 func (f *fields) Add(name, value []byte) {
+	f.changed()
 	if http1.Framing(name) {
 		return
 	}
@@ -186,6 +196,7 @@ func (f *fields) Add(name, value []byte) {
 }
 
 func (f *fields) Remove(name []byte) {
+	f.changed()
 	for i := range f.head.Fields {
 		if h := &f.head.Fields[i]; len(h.Name) > 0 && http1.EqualFold(h.Name, name) {
 			h.Name = nil

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"slices"
 
@@ -15,12 +16,23 @@ type link struct {
 	filter function.Filter
 	plugin *proxywasm.Plugin
 	off    bool // it is passed over
+	// What the filter is beside a filter, if it is.
+	responder function.Responder
+	bodies    function.BodyFilter
+	finisher  function.Finisher
 }
 
-// visit is a plugin at work on the exchange of a connection.
+// visit is a plugin at work on the exchange of a connection, or a filter that
+// is to see the response.
 type visit struct {
 	plugin *proxywasm.Plugin
 	stream *proxywasm.Stream
+
+	responder function.Responder
+	done      bool // it has seen a head
+	encode    func(io.Writer) io.WriteCloser
+	writer    io.WriteCloser
+	sink      *sink // what the writer has written
 }
 
 const bodyTooLarge = "Payload Too Large"
@@ -29,7 +41,7 @@ const bodyTooLarge = "Payload Too Large"
 // goes on.
 func (c *conn) pass(l link) bool {
 	if l.plugin == nil {
-		return l.filter.Handle(&c.x)
+		return c.handle(l)
 	}
 	s, err := l.plugin.Stream(&c.x)
 	if err != nil {
@@ -37,7 +49,7 @@ func (c *conn) pass(l link) bool {
 		c.x.Reply(http.StatusServiceUnavailable, "")
 		return false
 	}
-	c.visits = append(c.visits, visit{l.plugin, s})
+	c.visits = append(c.visits, visit{plugin: l.plugin, stream: s})
 	body := c.req.Length != 0 || c.gathered
 	if !c.went(s, s.RequestHeaders(!body)) {
 		return false
@@ -45,7 +57,7 @@ func (c *conn) pass(l link) bool {
 	if !body || !l.plugin.Sees(proxywasm.OnRequestBody) {
 		return true
 	}
-	if !c.gather() {
+	if !c.gather(mostGathered) {
 		return false
 	}
 	content, action := s.RequestBody(c.content, true)
@@ -106,29 +118,35 @@ func (c *conn) await(s *proxywasm.Stream) bool {
 	return true
 }
 
-// gather reads the whole body of the request, which plugins see in one piece.
-func (c *conn) gather() bool {
+// gather reads the whole body of the request, which plugins and filters see in
+// one piece.
+func (c *conn) gather(most int64) bool {
 	if c.gathered {
+		if int64(len(c.content)) > most {
+			return c.refuseBody(http.StatusRequestEntityTooLarge, bodyTooLarge)
+		}
 		return true
 	}
 	c.x.scratch = c.req.Own(c.x.scratch)
 	c.body = c.body[:0]
+	if c.req.Length > most {
+		return c.refuseBody(http.StatusRequestEntityTooLarge, bodyTooLarge)
+	}
 	if c.req.Continue && c.in.r == c.in.w {
 		if c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n")) != nil {
 			return false
 		}
+		c.req.Continue = false
 	}
 	c.mark(reading)
-	if c.req.Length > mostGathered {
-		return c.refuseBody(http.StatusRequestEntityTooLarge, bodyTooLarge)
-	}
+	c.chunked = c.req.Length == http1.Chunked
 	for in := (intake{in: &c.in, length: c.req.Length}); !in.done(); c.progress() {
 		var err error
 		if c.body, err = in.next(c.body); err != nil {
 			return c.refuseBody(http.StatusBadRequest, err.Error())
 		}
 		c.note.received.Store(int64(len(c.body)))
-		if len(c.body) > mostGathered {
+		if int64(len(c.body)) > most {
 			return c.refuseBody(http.StatusRequestEntityTooLarge, bodyTooLarge)
 		}
 	}
@@ -150,7 +168,9 @@ const mostGathered = 1 << 20
 // leave ends what the plugins had to do with the exchange.
 func (c *conn) leave() {
 	for _, v := range slices.Backward(c.visits) {
-		v.stream.End()
+		if v.stream != nil {
+			v.stream.End()
+		}
 	}
 	clear(c.visits)
 	c.visits = c.visits[:0]

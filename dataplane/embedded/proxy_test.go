@@ -39,7 +39,7 @@ func run(t testing.TB, l limits, chain []function.Filter, addrs ...string) (*pro
 	}
 	var links []link
 	for _, f := range chain {
-		links = append(links, link{filter: f})
+		links = append(links, linkOf(f))
 	}
 	p.use(tableOf(t, c, links, dataplane.AnyPath(), &routev3.RouteAction{}), addrs)
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,7 +61,9 @@ func tableOf(t testing.TB, c *cluster, chain []link, m *routev3.RouteMatch, a *r
 		t.Fatal(err)
 	}
 	e := routes.Entries[0]
-	return &table{routes: routes, ways: []way{{Entry: e, plain: e.Plain(), cluster: c, mirrors: make([]*cluster, len(e.Mirrors)), chain: chain}}, chain: chain}
+	made := &table{routes: routes, ways: []way{{Entry: e, plain: e.Plain(), cluster: c, mirrors: make([]*cluster, len(e.Mirrors)), chain: chain}}, chain: chain}
+	made.watched = made.watches()
+	return made
 }
 
 // origin is an upstream that follows a script: each request that it reads

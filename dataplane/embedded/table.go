@@ -9,10 +9,12 @@ import (
 // table is a whole configuration, immutable but for the state of its clusters.
 // Every request looks at one table from its beginning to its end.
 type table struct {
-	log    *accessLog // nil: none
-	chain  []link     // where no route matches
-	routes *route.Config
-	ways   []way // by the index of the entry
+	log   *accessLog // nil: none
+	chain []link     // where no route matches
+	// watched: there are filters that are told how exchanges end.
+	watched bool
+	routes  *route.Config
+	ways    []way // by the index of the entry
 	// clusters are all there are, by name.
 	clusters map[string]*cluster
 }

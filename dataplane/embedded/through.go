@@ -19,30 +19,45 @@ var errReplaced = errors.New("the response was replaced")
 func (c *conn) relayThrough(u *upstream, sent chan error) bool {
 	c.mark(streaming)
 	c.x.res = &c.res
-	if c.res.Length == 0 || !c.sees(proxywasm.OnResponseBody) {
-		return c.relayHeadThrough(u, sent)
+	if c.res.Length != 0 && c.sees(proxywasm.OnResponseBody) {
+		return c.relayBodyThrough(u, sent, false)
 	}
-	return c.relayBodyThrough(u, sent)
+	end := c.res.Length == 0
+	if !c.heads(end) {
+		return c.replace(u, sent, end)
+	}
+	if !end && c.encoded() {
+		return c.relayBodyThrough(u, sent, true)
+	}
+	return c.relayPlain(u, sent)
 }
 
 // sees reports whether any plugin of the request has the hook.
 func (c *conn) sees(h proxywasm.Hook) bool {
-	return slices.ContainsFunc(c.visits, func(v visit) bool { return v.plugin.Sees(h) })
+	return slices.ContainsFunc(c.visits, func(v visit) bool { return v.plugin != nil && v.plugin.Sees(h) })
 }
 
-// relayHeadThrough is for responses whose body no plugin looks at.
-func (c *conn) relayHeadThrough(u *upstream, sent chan error) bool {
-	end := c.res.Length == 0
-	for _, v := range slices.Backward(c.visits) {
-		if !c.went(v.stream, v.stream.ResponseHeaders(end)) {
-			return c.replace(u, sent, end)
+// heads shows the head to every plugin and to every filter, the last of the
+// chain first, and reports whether it is what is to be sent.
+func (c *conn) heads(end bool) bool {
+	for i := len(c.visits) - 1; i >= 0; i-- {
+		v := &c.visits[i]
+		v.done = true
+		if v.responder != nil {
+			c.respond(v)
+		} else if !c.went(v.stream, v.stream.ResponseHeaders(end)) {
+			return false
 		}
 	}
+	return c.fit()
+}
+
+// fit refuses a head that a plugin or a filter has spoilt.
+func (c *conn) fit() bool {
 	if c.x.unfit {
 		c.x.Reply(http.StatusInternalServerError, unfitHeader)
-		return c.replace(u, sent, end)
 	}
-	return c.relayPlain(u, sent)
+	return !c.x.unfit
 }
 
 // replace answers in the place of a response; read: its body has been read.
@@ -54,9 +69,9 @@ func (c *conn) replace(u *upstream, sent chan error, read bool) bool {
 
 // relayBodyThrough is for responses whose body some plugin looks at: in one
 // piece when it is short, else as it comes.
-func (c *conn) relayBodyThrough(u *upstream, sent chan error) bool {
+func (c *conn) relayBodyThrough(u *upstream, sent chan error, headed bool) bool {
 	c.x.scratch = c.res.Own(c.x.scratch)
-	w := &outflow{conn: c, u: u, in: intake{in: &u.reader, length: c.res.Length}}
+	w := &outflow{conn: c, u: u, in: intake{in: &u.reader, length: c.res.Length}, headed: headed}
 	err := w.run()
 	if errors.Is(err, errReplaced) {
 		return c.replace(u, sent, w.in.done())
@@ -71,6 +86,7 @@ type outflow struct {
 	*conn
 	u        *upstream
 	in       intake
+	headed   bool // the head has been shown to all
 	untilEnd bool // to an old client the body ends with the connection
 }
 
@@ -78,15 +94,16 @@ type outflow struct {
 const wholeAtOnce = bodyBuffer
 
 func (w *outflow) run() error {
-	if w.in.length > 0 && w.in.length <= wholeAtOnce {
+	w.body = w.body[:0]
+	if !w.headed && w.in.length > 0 && w.in.length <= wholeAtOnce {
 		if err := w.read(); err != nil {
 			return err
 		}
 	}
-	if err := w.heads(); err != nil {
-		return err
+	if !w.headed && !w.heads(false) {
+		return errReplaced
 	}
-	if w.in.done() {
+	if w.in.done() && !w.encoded() {
 		return w.whole()
 	}
 	return w.pieces()
@@ -106,30 +123,11 @@ func (w *outflow) read() error {
 	return nil
 }
 
-// heads shows the head to every plugin.
-func (w *outflow) heads() error {
-	for _, v := range slices.Backward(w.visits) {
-		if !w.went(v.stream, v.stream.ResponseHeaders(false)) {
-			return errReplaced
-		}
-	}
-	return w.fit()
-}
-
-// fit refuses a head that a plugin has spoilt.
-func (w *outflow) fit() error {
-	if !w.x.unfit {
-		return nil
-	}
-	w.x.Reply(http.StatusInternalServerError, unfitHeader)
-	return errReplaced
-}
-
 // whole hands the body on in one piece.
 func (w *outflow) whole() error {
 	body := w.body
 	for _, v := range slices.Backward(w.visits) {
-		if !v.plugin.Sees(proxywasm.OnResponseBody) {
+		if v.plugin == nil || !v.plugin.Sees(proxywasm.OnResponseBody) {
 			continue
 		}
 		var action proxywasm.Action
@@ -141,8 +139,8 @@ func (w *outflow) whole() error {
 			body = v.stream.HeldResponse()
 		}
 	}
-	if err := w.fit(); err != nil {
-		return err
+	if !w.fit() {
+		return errReplaced
 	}
 	w.out = http1.AppendFraming(w.res.AppendStatus(w.out[:0]), int64(len(body)))
 	w.note.sent = int64(len(body))
@@ -159,6 +157,9 @@ func (w *outflow) pieces() error {
 		w.out = http1.AppendFraming(w.out, http1.Chunked)
 	}
 	w.out = w.appendOwn(w.out, w.untilEnd || w.req.Close || w.ending())
+	if w.in.done() {
+		return w.piece(true)
+	}
 	w.u.grow(bodyBuffer)
 	for !w.in.done() {
 		var err error
@@ -176,8 +177,16 @@ func (w *outflow) pieces() error {
 // piece takes the next piece of the body through every plugin and writes it.
 func (w *outflow) piece(end bool) error {
 	b := w.body
-	for _, v := range slices.Backward(w.visits) {
-		if !v.plugin.Sees(proxywasm.OnResponseBody) {
+	for i := len(w.visits) - 1; i >= 0; i-- {
+		v := &w.visits[i]
+		if v.encode != nil {
+			var err error
+			if b, err = v.through(b, end); err != nil {
+				return err
+			}
+			continue
+		}
+		if v.plugin == nil || !v.plugin.Sees(proxywasm.OnResponseBody) {
 			continue
 		}
 		var action proxywasm.Action

@@ -164,6 +164,13 @@ type Exchange interface {
 	Property(path []byte) ([]byte, bool)
 }
 
+// Routed is an Exchange whose route can be looked for again, with the request as
+// it is then.
+type Routed interface {
+	Exchange
+	ClearRoute()
+}
+
 // Fields is an ordered map of fields. Names are compared without regard to case.
 // What it is given is the guest's memory: it copies what it keeps. What it
 // returns stands until the next change.

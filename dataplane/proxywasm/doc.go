@@ -27,7 +27,7 @@
 // and 0.3 with the meter, of which the meter is less than a tenth. When a guest
 // asks, others run first.
 //
-// It does no gRPC calls and no TCP streams, and knows no foreign functions:
+// It does no gRPC calls and no TCP streams, and knows one foreign function:
 // docs/formats/proxy-wasm.md lists what is answered instead. The plane does not
 // let a guest change what has gone on already. Deep recursion is ended by the
 // engine, which may hold up to 100 MB for the stack of such a guest until it is

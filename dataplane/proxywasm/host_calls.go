@@ -65,10 +65,15 @@ func getStatus(in *instance, s []uint64) status {
 	return statusOK
 }
 
-// callForeignFunction knows no function.
+// callForeignFunction knows one function, Envoy's way to have the route looked
+// for again.
 func callForeignFunction(in *instance, s []uint64) status {
-	if _, _, ok := in.read(s[0], s[1], s[2], s[3]); !ok {
+	name, _, ok := in.read(s[0], s[1], s[2], s[3])
+	switch {
+	case !ok:
 		return statusInvalidMemory
+	case string(name) == "clear_route_cache":
+		return clearRouteCache(in, nil)
 	}
 	return statusNotFound
 }

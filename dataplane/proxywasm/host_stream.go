@@ -86,8 +86,13 @@ func closeStream(in *instance, s []uint64) status {
 	return statusOK
 }
 
-// clearRouteCache is taken and does nothing: the plane finds the route once.
-func clearRouteCache(*instance, []uint64) status { return statusOK }
+// clearRouteCache has the route looked for again, where the plane has routes.
+func clearRouteCache(in *instance, _ []uint64) status {
+	if r, ok := in.here().(Routed); ok {
+		r.ClearRoute()
+	}
+	return statusOK
+}
 
 func setEffectiveContext(in *instance, s []uint64) status {
 	id := uint32(s[0])

@@ -7,8 +7,8 @@
 // script may take Limit for one call; one that takes longer, or fails, is logged
 // and loses its say: the request goes on as it then is, as in Envoy.
 //
-// A script sees a part of Envoy's stream handle: headers (get, add, replace,
-// remove), respond, clearRouteCache, streamInfo():dynamicMetadata() (get, set of
+// A script sees a part of Envoy's stream handle: headers (get, getNumValues,
+// getAtIndex, add, replace, remove), respond, clearRouteCache, streamInfo():dynamicMetadata() (get, set of
 // text), timestamp, timestampString and the log functions; and of Lua's own
 // libraries base, string, table and math. Files, processes, other services
 // and bodies it cannot reach. Its memory is the proxy's and is not bounded.

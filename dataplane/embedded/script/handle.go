@@ -49,7 +49,7 @@ func (f *Filter) open() {
 	resolution.RawSetString("MICROSECOND", lua.LNumber(microsecond))
 	l.SetGlobal("EnvoyTimestampResolution", resolution)
 
-	headers := f.object(map[string]lua.LGFunction{"get": f.get, "add": f.add, "replace": f.replace, "remove": f.remove})
+	headers := f.object(map[string]lua.LGFunction{"get": f.get, "getNumValues": f.count, "getAtIndex": f.at, "add": f.add, "replace": f.replace, "remove": f.remove})
 	metadata := f.object(map[string]lua.LGFunction{"get": f.noted, "set": f.note})
 	info := f.object(map[string]lua.LGFunction{"dynamicMetadata": returns(metadata)})
 	all := map[string]lua.LGFunction{
@@ -107,7 +107,7 @@ func (f *Filter) get(l *lua.LState) int {
 	case f.call.r == nil && name == ":authority":
 		value, found = x.Header("host")
 	case f.call.r == nil:
-		value, found = x.Header(name)
+		value, found = joined(x, name)
 	case name == ":status":
 		value = strconv.AppendInt(nil, int64(f.call.r.Status()), 10)
 	default:
@@ -119,6 +119,51 @@ func (f *Filter) get(l *lua.LState) int {
 	}
 	l.Push(lua.LString(value))
 	return 1
+}
+
+// joined is all copies of a request header, with commas between, as Envoy has it.
+func joined(x function.Exchange, name string) (value []byte, found bool) {
+	function.Copies(x, name, func(copied []byte) bool {
+		if found {
+			value = append(append(value, ','), copied...)
+		} else {
+			value, found = append(value, copied...), true
+		}
+		return true
+	})
+	return value, found
+}
+
+// count is how many copies of a request header there are.
+func (f *Filter) count(l *lua.LState) int {
+	n := 0
+	function.Copies(f.request(l), l.CheckString(2), func([]byte) bool { n++; return true })
+	l.Push(lua.LNumber(n))
+	return 1
+}
+
+// at is one copy of a request header, by its place from 0.
+func (f *Filter) at(l *lua.LState) int {
+	x, name, i := f.request(l), l.CheckString(2), l.CheckInt(3)
+	var result lua.LValue = lua.LNil
+	function.Copies(x, name, func(copied []byte) bool {
+		if i == 0 {
+			result = lua.LString(copied)
+		}
+		i--
+		return i >= 0
+	})
+	l.Push(result)
+	return 1
+}
+
+// request is the exchange in envoy_on_request.
+func (f *Filter) request(l *lua.LState) function.Exchange {
+	x := f.exchange(l)
+	if f.call.r != nil {
+		l.RaiseError("copies of a response's header are not supported by the embedded data plane")
+	}
+	return x
 }
 
 func (f *Filter) add(l *lua.LState) int {

@@ -48,12 +48,12 @@ func Type() function.FilterType {
 
 // Filter is a script at work.
 type Filter struct {
-	mu                sync.Mutex
-	state             *lua.LState
-	request, response *lua.LFunction // nil: the script has none
-	handle            *lua.LUserData
-	call              call
-	log               func(string)
+	mu                    sync.Mutex
+	state                 *lua.LState
+	onRequest, onResponse *lua.LFunction // nil: the script has none
+	handle                *lua.LUserData
+	call                  call
+	log                   func(string)
 }
 
 var _ function.Responder = (*Filter)(nil)
@@ -70,9 +70,9 @@ func New(source string, log func(string)) (*Filter, error) {
 		f.state.Close()
 		return nil, fmt.Errorf("run the script: %w", err)
 	}
-	f.request, _ = f.state.GetGlobal("envoy_on_request").(*lua.LFunction)
-	f.response, _ = f.state.GetGlobal("envoy_on_response").(*lua.LFunction)
-	if f.request == nil && f.response == nil {
+	f.onRequest, _ = f.state.GetGlobal("envoy_on_request").(*lua.LFunction)
+	f.onResponse, _ = f.state.GetGlobal("envoy_on_response").(*lua.LFunction)
+	if f.onRequest == nil && f.onResponse == nil {
 		f.state.Close()
 		return nil, errors.New("run the script: it defines neither envoy_on_request nor envoy_on_response")
 	}
@@ -81,25 +81,25 @@ func New(source string, log func(string)) (*Filter, error) {
 
 // Handle runs envoy_on_request.
 func (f *Filter) Handle(x function.Exchange) (proceed bool) {
-	if f.request == nil {
+	if f.onRequest == nil {
 		return true
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.call = call{x: x, log: f.log}
-	f.run(f.request)
+	f.run(f.onRequest)
 	return !f.call.replied
 }
 
 // Respond runs envoy_on_response.
 func (f *Filter) Respond(x function.Exchange, r function.Response) {
-	if f.response == nil {
+	if f.onResponse == nil {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.call = call{x: x, r: r, log: f.log}
-	f.run(f.response)
+	f.run(f.onResponse)
 }
 
 // run calls a function of the script with the handle.
@@ -126,6 +126,6 @@ func (f *Filter) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state.Close()
-	f.request, f.response = nil, nil
+	f.onRequest, f.onResponse = nil, nil
 	return nil
 }

@@ -1,0 +1,210 @@
+package embedded
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/http1"
+)
+
+// linkOf finds out once what a filter wants to see.
+func linkOf(f function.Filter) link {
+	l := link{filter: f}
+	l.responder, _ = f.(function.Responder)
+	l.bodies, _ = f.(function.BodyFilter)
+	l.finisher, _ = f.(function.Finisher)
+	return l
+}
+
+// watched reports whether any filter is told how exchanges end.
+func (t *table) watches() bool {
+	has := func(l link) bool { return l.finisher != nil }
+	return slices.ContainsFunc(t.chain, has) ||
+		slices.ContainsFunc(t.ways, func(w way) bool { return slices.ContainsFunc(w.chain, has) })
+}
+
+// handle takes the request through a filter written in Go.
+func (c *conn) handle(l link) bool {
+	if l.finisher != nil {
+		c.told = append(c.told, l.finisher)
+		// The head is gone when its body has been read.
+		c.x.scratch = c.req.Own(c.x.scratch)
+	}
+	if !l.filter.Handle(&c.x) {
+		return false
+	}
+	if l.bodies != nil {
+		if !c.gather(l.bodies.MostBody()) || !l.bodies.HandleBody(&c.x, c.content) {
+			return false
+		}
+	}
+	if l.responder != nil {
+		c.visits = append(c.visits, visit{responder: l.responder})
+	}
+	return true
+}
+
+// respond shows the head of the response to a filter. What filters have added
+// stands in the head from then on.
+func (c *conn) respond(v *visit) {
+	c.res.Fields = append(c.res.Fields, c.x.added...)
+	c.x.added = c.x.added[:0]
+	c.view.c, c.view.at = c, v
+	v.responder.Respond(&c.x, &c.view)
+	c.view.at = nil
+}
+
+// encoded reports whether a filter changes the body of the response.
+func (c *conn) encoded() bool {
+	return slices.ContainsFunc(c.visits, func(v visit) bool { return v.encode != nil })
+}
+
+// through passes a piece of the body on through a filter's writer.
+func (v *visit) through(b []byte, end bool) ([]byte, error) {
+	if v.writer == nil {
+		v.sink = new(sink)
+		v.writer = v.encode(v.sink)
+	}
+	v.sink.b = v.sink.b[:0]
+	if len(b) > 0 {
+		if _, err := v.writer.Write(b); err != nil {
+			return nil, err
+		}
+	}
+	if end {
+		if err := v.writer.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return v.sink.b, nil
+}
+
+// sink keeps what is written.
+type sink struct{ b []byte }
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+// view is a response that has not been sent, as filters and routes see it.
+type view struct {
+	c  *conn
+	at *visit // of the filter that looks; nil: none does
+}
+
+func (v *view) Status() int { return v.c.res.Status }
+
+func (v *view) SetStatus(status int) {
+	if status < 200 || status > 599 {
+		v.c.x.unfit = true
+		return
+	}
+	v.c.res.Status, v.c.res.Reason = status, nil
+}
+
+func (v *view) Header(name string) ([]byte, bool) {
+	if name == "content-length" {
+		return v.c.x.number(v.c.res.Length, v.c.res.Length >= 0 && !v.c.res.NoBody)
+	}
+	return v.c.res.Get(name)
+}
+
+// Copy is Header for all copies.
+func (v *view) Copy(name string, before int) ([]byte, bool) { return v.c.res.Copy(name, before) }
+
+// EachHeader visits the response's headers.
+func (v *view) EachHeader(visit func(name, value []byte) bool) {
+	for i := range v.c.res.Fields {
+		if f := &v.c.res.Fields[i]; len(f.Name) > 0 && !visit(f.Name, f.Value) {
+			return
+		}
+	}
+}
+
+func (v *view) SetHeader(name string, value []byte) {
+	if f, ok := v.c.x.field(name, value); ok {
+		v.c.res.Remove(name)
+		v.c.res.Add(f.Name, f.Value)
+	}
+}
+
+func (v *view) AddHeader(name string, value []byte) {
+	if f, ok := v.c.x.field(name, value); ok {
+		v.c.res.Add(f.Name, f.Value)
+	}
+}
+
+func (v *view) RemoveHeader(name string) { v.c.res.Remove(name) }
+
+// Encode has the body go through a writer.
+func (v *view) Encode(through func(io.Writer) io.WriteCloser) {
+	if v.at != nil {
+		v.at.encode = through
+	}
+}
+
+// tell tells the filters that want to know how the exchange ended.
+func (c *conn) tell() {
+	e := function.Ending{
+		Status: c.note.status, Received: c.note.received.Load(), Sent: c.note.sent,
+		Began: c.note.began, Took: time.Since(c.note.began), Upstream: c.note.upstream, Broken: !c.note.done,
+	}
+	for _, f := range slices.Backward(c.told) {
+		f.Finish(&c.x, e)
+	}
+	clear(c.told)
+	c.told = c.told[:0]
+}
+
+// local makes the response that is given in the upstream's place, and shows it
+// to the route and to the filters that have let the request on.
+func (c *conn) local(status int, body string) {
+	c.res.Fields = c.res.Fields[:0]
+	c.res.Status, c.res.Reason, c.res.Length, c.res.NoBody, c.res.Close = status, nil, int64(len(body)), c.head || status == 204, false
+	if body != "" {
+		c.res.Add(contentType, plainText)
+	}
+	c.x.res = &c.res
+	if c.way != nil && c.way.Answers() {
+		c.view.c = c
+		c.way.Answer(&c.view, &c.x)
+	}
+	for i := len(c.visits) - 1; i >= 0; i-- {
+		if v := &c.visits[i]; v.responder != nil && !v.done {
+			v.done = true
+			c.respond(v)
+		}
+	}
+}
+
+// reasons are what stands behind statuses.
+var reasons = func() map[int][]byte {
+	all := map[int][]byte{}
+	for status := 100; status < 600; status++ {
+		if text := http.StatusText(status); text != "" {
+			all[status] = []byte(text)
+		}
+	}
+	return all
+}()
+
+var contentType, plainText = []byte("content-type"), []byte("text/plain")
+
+// encodedBody is the body of a response that is given in the upstream's place,
+// as the filters want it.
+func (c *conn) encodedBody(body string) []byte {
+	b := []byte(body)
+	for i := len(c.visits) - 1; i >= 0; i-- {
+		if v := &c.visits[i]; v.encode != nil {
+			var err error
+			if b, err = v.through(b, true); err != nil {
+				return nil
+			}
+		}
+	}
+	return append(http1.AppendChunk(nil, b), http1.LastChunk...)
+}
