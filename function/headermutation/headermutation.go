@@ -15,6 +15,7 @@ func Function() function.Function {
 		Doc:      "header mutation: set, append and remove headers of requests and responses",
 		Decode:   Decode,
 		Library:  &function.Library{Middleware: middleware},
+		Lua:      &function.Lua{Script: luaScript},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		Native:   &function.Native{Config: config, Types: []function.FilterType{{URL: typeURL, New: newFilter}}},
@@ -23,7 +24,6 @@ func Function() function.Function {
 		Judge:  judge,
 		Trials: trials(),
 		Without: map[study.Form]string{
-			study.FormLua:      "not built",
 			study.FormWasm:     "not built",
 			study.FormDynmod:   "not built",
 			study.FormExternal: "not built",

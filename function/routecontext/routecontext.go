@@ -16,6 +16,7 @@ func Function() function.Function {
 		Decode:   Decode,
 		Library:  &function.Library{Transport: transport},
 		Native:   &function.Native{Shape: shape},
+		Lua:      &function.Lua{Script: luaScript},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		Prepare:  prepare,
@@ -26,7 +27,6 @@ func Function() function.Function {
 		Judge:  judge,
 		Trials: trials(),
 		Without: map[study.Form]string{
-			study.FormLua:      "not built",
 			study.FormWasm:     "not built",
 			study.FormDynmod:   "not built",
 			study.FormExternal: "not built",
