@@ -32,10 +32,11 @@ type Trial struct {
 // Place is where a trial makes sense.
 type Place string
 
-// The places: anywhere, or in proxies alone.
+// The places: anywhere, or in proxies alone, or in applications alone.
 const (
-	Anywhere Place = ""
-	InProxy  Place = "proxy"
+	Anywhere      Place = ""
+	InProxy       Place = "proxy"
+	InApplication Place = "application"
 )
 
 // Mutant is something that the judge must find fault with: the function under

@@ -65,7 +65,7 @@ func RunTrials(t *testing.T, fn function.Function, planes []dataplane.DataPlane)
 				t.Errorf("the trial has no mutants")
 			}
 			for _, at := range Places(fn, planes) {
-				if at.Plane == nil && trial.Only == function.InProxy {
+				if at.Plane == nil && trial.Only == function.InProxy || at.Plane != nil && trial.Only == function.InApplication {
 					continue
 				}
 				t.Run(at.Name(), func(t *testing.T) { one(t, at, fn, trial) })
