@@ -14,6 +14,7 @@ import (
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/balanceleastrequest"
 	"github.com/taremesh/tare/function/balanceroundrobin"
 	"github.com/taremesh/tare/function/bodylimit"
 	"github.com/taremesh/tare/function/cancellation"
@@ -53,6 +54,7 @@ import (
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
+		balanceleastrequest.Function(),
 		balanceroundrobin.Function(),
 		bodylimit.Function(),
 		cancellation.Function(),
