@@ -31,6 +31,7 @@ import (
 	"github.com/taremesh/tare/function/ratelimitglobal"
 	"github.com/taremesh/tare/function/rbac"
 	"github.com/taremesh/tare/function/retry"
+	"github.com/taremesh/tare/function/rewrite"
 	"github.com/taremesh/tare/function/routecontext"
 	"github.com/taremesh/tare/function/routepath"
 	"github.com/taremesh/tare/function/split"
@@ -71,6 +72,7 @@ func Functions() (named.Set[function.Function], error) {
 		ratelimitglobal.Function(),
 		rbac.Function(),
 		retry.Function(),
+		rewrite.Function(),
 		routecontext.Function(),
 		routepath.Function(),
 		split.Function(),
