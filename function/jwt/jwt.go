@@ -11,19 +11,23 @@ import (
 // Function returns the token check.
 func Function() function.Function {
 	return function.Function{
-		Name:   "jwt",
-		Doc:    "a token check: an ES256 signature, issuer, audience and time; claims become headers",
-		Decode: Decode,
+		Name:    "jwt",
+		Doc:     "a token check: a signature (ES256, RS256, EdDSA), issuer, audience and time; claims become headers",
+		Decode:  Decode,
+		Library: &function.Library{Middleware: middleware},
 		Native: &function.Native{
 			Config: config,
 			Types:  []function.FilterType{{URL: typeURL, New: newFilter}},
 		},
+		External: &function.External{Serve: serve, Config: externalConfig}, // asked by the filter of ext-authz
+		Judge:    judge,
+		Trials:   trials(),
 		Without: map[study.Form]string{
-			study.FormLibrary:  "none: a service that takes tokens verifies them itself, always",
-			study.FormLua:      "not built: Lua has no signature check of its own",
-			study.FormWasm:     "not built: needs a proxy-wasm module and a host for it",
-			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
-			study.FormExternal: "not built: needs an authorization service",
+			study.FormLua:      "cannot: Envoy's scripts have verifySignature for RSA alone, and no ECDSA",
+			study.FormWasm:     "not built: the ABI has no signatures, and the module's toolchain is old for the usual crates",
+			study.FormWasmGo:   "not built: the ABI has no signatures; Go's crypto would be in the module",
+			study.FormDynmod:   "not built: the ABI has no signatures",
+			study.FormDynmodGo: "not built: Go's crypto could do it in the module",
 		},
 	}
 }
@@ -32,7 +36,7 @@ func Function() function.Function {
 type Spec struct {
 	Issuer   string `json:"issuer" yaml:"issuer"`     // the claim iss
 	Audience string `json:"audience" yaml:"audience"` // one of the claim aud
-	JWKS     string `json:"jwks" yaml:"jwks"`         // a JSON Web Key Set; public keys for ES256 only
+	JWKS     string `json:"jwks" yaml:"jwks"`         // a JSON Web Key Set; public keys for ES256, RS256 and EdDSA only
 	// Open are paths that need no token, each the whole path without query.
 	Open []string `json:"open,omitempty" yaml:"open"`
 }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
-
-	lib "github.com/golang-jwt/jwt/v5"
 )
 
 // maxClaims is the greatest number of claims that become headers.
@@ -162,19 +160,17 @@ func (p *provider) meant(aud []byte) bool {
 }
 
 // signed checks the signature with each key that may have made it. The
-// algorithm is that of the keys, ES256; what the token names is only compared
-// with it, so a token cannot choose its check.
+// algorithm is the key's; what the token names is only compared with it, so a
+// token cannot choose its check.
 func (p *provider) signed(c *claims, text, signature []byte) *refusal {
 	tried := false
-	if string(c.algorithm) == lib.SigningMethodES256.Alg() {
-		for _, k := range p.keys {
-			if len(c.keyID) > 0 && k.id != "" && k.id != string(c.keyID) {
-				continue
-			}
-			tried = true
-			if lib.SigningMethodES256.Verify(string(text), signature, k.public) == nil {
-				return nil
-			}
+	for _, k := range p.keys {
+		if string(c.algorithm) != k.method.Alg() || len(c.keyID) > 0 && k.id != "" && k.id != string(c.keyID) {
+			continue
+		}
+		tried = true
+		if k.method.Verify(string(text), signature, k.public) == nil {
+			return nil
 		}
 	}
 	if !tried {
