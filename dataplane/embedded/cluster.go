@@ -15,6 +15,7 @@ import (
 // of the configuration, as the breaker does: a request that began before one may
 // be sent to an endpoint that has come with it.
 type cluster struct {
+	name      string
 	endpoints []*endpoint
 	turn      atomic.Uint64
 	group     *balance.Group   // nil: they take turns
@@ -173,7 +174,7 @@ func (c *cluster) retried() {
 // cluster makes the cluster of that name, which goes on with what the old one
 // knows; one that has not changed is the old one.
 func (c *config) cluster(p *proxy, name string, old *cluster) *cluster {
-	made := &cluster{how: c.how[name], of: c.members[name]}
+	made := &cluster{name: name, how: c.how[name], of: c.members[name]}
 	made.how.config.Overprovision = made.of.overprovision
 	for _, m := range made.of.members {
 		made.endpoints = append(made.endpoints, p.endpointBy(m.Addr, c.by[name]))

@@ -23,16 +23,17 @@ type conn struct {
 	tcp  *net.TCPConn // what in.src reads from: itself, or TLS over it
 	from *entrance    // nil: none that can be drained
 	shaken
-	xfcc   string // said of the client
-	unsure bool   // it may yet turn out to be HTTP/2
-	handed bool   // it did
-	in     reader
-	req    http1.Request
-	res    http1.Response
-	x      exchange
-	out    []byte
-	stats  stats
-	note   note
+	xfcc    string // said of the client
+	unsure  bool   // it may yet turn out to be HTTP/2
+	handed  bool   // it did
+	in      reader
+	req     http1.Request
+	res     http1.Response
+	x       exchange
+	out     []byte
+	stats   stats
+	tallies []*tally // by cluster; under mu when it grows
+	note    note
 
 	table *table // that this exchange looks at
 	way   *way   // of its route; nil: none
@@ -40,7 +41,6 @@ type conn struct {
 	visits   []visit             // plugins at work on this exchange, and filters that see its response
 	told     []function.Finisher // filters that are told of its end
 	view     view                // the response, as filters see it
-	chunked  bool                // the body that was taken in came so
 	body     []byte              // taken in for plugins to see
 	content  []byte              // what they made of it; theirs, until they have left
 	gathered bool                // the request's body has been taken in, whole
@@ -53,9 +53,20 @@ type conn struct {
 	seen  uint64        // beat at the last sweep; the sweeper's
 	still int           // sweeps since beat changed; the sweeper's
 
-	mu  sync.Mutex
-	up  *upstream // what the sweeper may cancel
-	cut cause     // why it did
+	whole      bool          // out has the request to its end
+	rechunk    bool          // a body that was taken in is sent on in chunks
+	chunks     http1.Chunks  // how much of the body was taken in so
+	begun      bool          // something of the request has been sent
+	bodyErr    error         // what became of its body
+	patient    bool          // the route says how long there is time
+	perRequest time.Duration // from the end of the request; 0: any time
+
+	mu    sync.Mutex
+	up    *upstream // what may be cancelled
+	cut   cause     // why it was
+	gone  bool      // the client
+	alarm alarm
+	wake  chan struct{} // ends a pause; nil: there was none yet
 }
 
 // phase is what a connection waits for.
@@ -66,6 +77,7 @@ const (
 	reading                // the rest of a head
 	waiting                // the upstream's response
 	streaming              // a body, either way
+	patient                // the response, as long as the route says
 )
 
 const phaseBits = 3
@@ -170,7 +182,7 @@ func (c *conn) exchange() bool {
 	c.vouch()
 	c.x.begin(&c.req)
 	c.table, c.way = t, t.match(&c.x)
-	c.gathered = false
+	c.gathered, c.rechunk, c.chunks = false, false, http1.Chunks{}
 	switch ok := c.filter(); {
 	case c.x.unfit:
 		return c.reply(http.StatusInternalServerError, unfitHeader)

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -29,67 +30,89 @@ const (
 	notCut cause = iota
 	timedOut
 	clientGone
+	tryTimedOut    // one attempt of more
+	streamTimedOut // the whole exchange
 )
 
 // forward hands a request to the cluster and its response to the client.
 func (c *conn) forward(to *cluster) bool {
 	e, why := to.choose(choice{})
-	switch why {
-	case noEndpoint:
-		return c.reply(http.StatusServiceUnavailable, noUpstream)
-	case overloaded:
-		return c.reply(http.StatusServiceUnavailable, upstreamFull)
-	case waitedTooLong:
-		return c.reply(http.StatusGatewayTimeout, upstreamSlow)
+	if why != noRefusal {
+		return c.unplaced(why)
 	}
+	c.ready()
 	c.fate = outcome{}
-	next := c.attempt(e)
-	to.done(e, c.fate)
+	c.note.upstream = e.addr
+	next := false
+	if u, sent, err := c.ask(e); err == nil {
+		next = c.relay(u, sent)
+	} else {
+		next = c.explain(err)
+	}
+	c.ended(to, e)
 	return next
 }
 
-// attempt tries one endpoint.
-func (c *conn) attempt(e *endpoint) bool {
-	c.note.upstream = e.addr
-	if c.gathered {
+// ready writes the request as far as it is there, for one attempt or more, and
+// returns the length of its head.
+func (c *conn) ready() (head int) {
+	switch {
+	case c.rechunk:
+		c.req.SetLength(http1.Chunked)
+	case c.gathered:
 		c.req.SetLength(int64(len(c.content)))
 	}
 	c.out = c.req.Append(c.out[:0])
-	whole := c.takeBody()
-	method := http1.OtherMethod
-	if c.head {
-		method = http1.HEAD
-	} else if c.req.Upgrade {
-		method = http1.Upgrade
+	head = len(c.out)
+	c.whole = c.takeBody()
+	return head
+}
+
+// method is what the framing of the response depends on.
+func (c *conn) method() http1.Method {
+	switch {
+	case c.head:
+		return http1.HEAD
+	case c.req.Upgrade:
+		return http1.Upgrade
 	}
-	again := whole && idempotent(c.req.Method)
-	u := c.rested(e, again)
+	return http1.OtherMethod
+}
+
+// errConnect says that there was no connection.
+var errConnect = errors.New("connect")
+
+// ask makes one attempt at an endpoint, until the head of its response.
+func (c *conn) ask(e *endpoint) (u *upstream, sent chan error, err error) {
+	c.begun, c.bodyErr = false, nil
+	again := c.whole && idempotent(c.req.Method)
+	u = c.rested(e, again)
 	for {
 		if u == nil {
 			fresh, err := e.dial(c.opened)
 			if err != nil {
 				c.stats.connectFails.Add(1)
-				c.fate.fault = connectFailed
-				return c.fail(whole, http.StatusServiceUnavailable, connectFails)
+				return nil, nil, fmt.Errorf("%w: %w", errConnect, err)
 			}
 			u = fresh
 		}
 		again = again && u.pooled
 		c.attach(u)
-		sent, err := c.send(u, whole)
+		c.begun = true
+		sent, err := c.send(u, c.whole)
 		if err == nil {
-			err = c.response(u, method)
+			err = c.response(u, c.method())
 		}
 		if err == nil {
 			c.fate.status = c.res.Status
-			return c.relay(u, sent)
+			return u, sent, nil
 		}
 		// Nothing came back on a connection that the upstream had closed
 		// while it rested: it has not seen the request.
-		stale := again && u.r == u.w && c.cut == notCut && !errors.As(err, new(*http1.Error))
-		bodyErr := c.abandon(u, sent)
+		stale := again && u.r == u.w && c.cutBy() == notCut && !errors.As(err, new(*http1.Error))
+		c.bodyErr = c.abandon(u, sent)
 		if !stale {
-			return c.explain(err, bodyErr, whole)
+			return nil, nil, err
 		}
 		c.stats.retries.Add(1)
 		u, again = nil, false
@@ -115,7 +138,17 @@ func (c *conn) rested(e *endpoint, again bool) *upstream {
 // takeBody moves a body that has come with its head behind it, so that both go
 // out in one write, and reports whether that is all of it.
 func (c *conn) takeBody() bool {
-	if c.gathered {
+	switch {
+	case c.rechunk:
+		if len(c.content) > 0 {
+			c.out = http1.AppendChunk(c.out, c.content)
+		}
+		if !c.gathered {
+			return false
+		}
+		c.out = append(c.out, http1.LastChunk...)
+		c.req.Length = 0
+	case c.gathered:
 		c.out = append(c.out, c.content...)
 		c.req.Length = 0
 	}
@@ -141,7 +174,16 @@ func idempotent(method []byte) bool {
 // attach makes the upstream known to the sweeper.
 func (c *conn) attach(u *upstream) {
 	c.mu.Lock()
-	c.up, c.cut = u, notCut
+	c.up = u
+	switch {
+	case c.gone:
+		c.cut = clientGone
+	case !c.patient:
+		c.cut = notCut
+	}
+	if c.cut != notCut {
+		_ = u.conn.SetDeadline(past)
+	}
 	c.mu.Unlock()
 }
 
@@ -159,9 +201,19 @@ func (c *conn) send(u *upstream, whole bool) (sent chan error, err error) {
 	if !whole {
 		return c.sendParts(u)
 	}
-	c.mark(waiting)
+	c.wait()
 	_, err = u.conn.Write(c.out)
 	return nil, err
+}
+
+// wait says that the response is waited for: as long as the route says, or as
+// long as Envoy does.
+func (c *conn) wait() {
+	if c.patient {
+		c.mark(patient)
+		return
+	}
+	c.mark(waiting)
 }
 
 // sendParts writes the head. The body, which is not all there yet, is carried
@@ -184,7 +236,10 @@ func (c *conn) sendParts(u *upstream) (chan error, error) {
 			// Wakes who waits for a response that will not come.
 			u.conn.Close()
 		}
-		c.mark(waiting)
+		c.wait()
+		if c.perRequest > 0 {
+			c.until(wholeRequest, time.Now().Add(c.perRequest))
+		}
 		sent <- err
 	}(c.req.Length)
 	return sent, nil
@@ -226,36 +281,64 @@ func (c *conn) abandon(u *upstream, sent chan error) error {
 	return err
 }
 
-// explain answers for an upstream that did not.
-func (c *conn) explain(err, bodyErr error, whole bool) bool {
-	var e *http1.Error
-	c.fate.fault = wasReset
+// faultOf says what an attempt without a response failed by.
+func (c *conn) faultOf(err error) fault {
 	switch {
-	case c.cut == clientGone:
-		c.fate.fault = givenUp
+	case errors.Is(err, errConnect):
+		return connectFailed
+	case c.bodyErr != nil:
+		return givenUp
+	}
+	switch c.cutBy() {
+	case clientGone:
+		return givenUp
+	case timedOut, tryTimedOut, streamTimedOut:
+		return tookTooLong
+	}
+	return wasReset
+}
+
+// explain answers for an upstream that did not.
+func (c *conn) explain(err error) bool {
+	var e *http1.Error
+	c.fate.fault = c.faultOf(err)
+	why := c.cutBy()
+	switch {
+	case why == clientGone:
 		c.stats.aborted.Add(1)
 		return false
-	case c.cut == timedOut:
-		c.fate.fault = tookTooLong
+	case why == timedOut, why == tryTimedOut:
 		c.stats.timeouts.Add(1)
-		return c.fail(whole, http.StatusGatewayTimeout, upstreamSlow)
-	case errors.As(bodyErr, &e):
-		c.fate.fault = givenUp
+		return c.fail(c.whole, http.StatusGatewayTimeout, upstreamSlow)
+	case why == streamTimedOut:
+		c.stats.timeouts.Add(1)
+		return c.fail(c.whole, c.lateStatus(), streamSlow)
+	case errors.Is(err, errConnect):
+		return c.fail(c.whole, http.StatusServiceUnavailable, connectFails)
+	case errors.As(c.bodyErr, &e):
 		c.stats.malformed.Add(1)
 		return c.fail(false, e.Status, e.Reason)
-	case errors.Is(bodyErr, errClient):
-		c.fate.fault = givenUp
+	case errors.Is(c.bodyErr, errClient):
 		c.stats.aborted.Add(1)
 		return false
 	case errors.As(err, &e):
 		c.stats.upstreamBad.Add(1)
-		return c.fail(whole, http.StatusBadGateway, upstreamBad)
+		return c.fail(c.whole, http.StatusBadGateway, upstreamBad)
 	}
 	c.stats.upstreamResets.Add(1)
 	if errors.Is(err, errReset) {
-		return c.fail(whole, http.StatusServiceUnavailable, upstreamReset)
+		return c.fail(c.whole, http.StatusServiceUnavailable, upstreamReset)
 	}
-	return c.fail(whole, http.StatusServiceUnavailable, upstreamEnds)
+	return c.fail(c.whole, http.StatusServiceUnavailable, upstreamEnds)
+}
+
+// lateStatus is what Envoy calls a time that is over: the service's fault, once
+// the client has said all.
+func (c *conn) lateStatus() int {
+	if c.whole {
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusRequestTimeout
 }
 
 // fail answers an error; the connection goes on only if the body of the

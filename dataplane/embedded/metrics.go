@@ -88,6 +88,11 @@ func (p *proxy) writeMetrics(w io.Writer) error {
 			return err
 		}
 	}
+	for _, f := range p.families() {
+		if err := f.write(w); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

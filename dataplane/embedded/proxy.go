@@ -27,17 +27,18 @@ type proxy struct {
 	entrance   atomic.Pointer[entrance] // of new connections
 	handshakes atomic.Uint64            // that failed
 	h2conns    atomic.Int64             // open ones
-	tunnels    atomic.Uint64            // connections opened for tunnels
+	tunnels    atomic.Int64             // open ones of bare TCP
 
-	mu        sync.Mutex
-	listener  net.Listener
-	conns     map[*conn]struct{}
-	endpoints map[string]*endpoint // by carriage and address
-	carriages map[string]*carriage // but HTTP/1.1 in clear text
-	ended     stats
-	swept     bool // the sweeper runs
-	closed    bool // nothing begins any more
-	entrances []*entrance
+	mu           sync.Mutex
+	listener     net.Listener
+	conns        map[*conn]struct{}
+	endpoints    map[string]*endpoint // by carriage and address
+	carriages    map[string]*carriage // but HTTP/1.1 in clear text
+	ended        stats
+	endedTallies map[string]*tally
+	swept        bool // the sweeper runs
+	closed       bool // nothing begins any more
+	entrances    []*entrance
 
 	caller *http.Transport // of plugins' own requests
 
@@ -48,15 +49,16 @@ type proxy struct {
 func newProxy(l limits) *proxy {
 	life, stop := context.WithCancel(context.Background())
 	return &proxy{
-		life:      life,
-		stop:      stop,
-		limits:    l,
-		done:      make(chan struct{}),
-		cutting:   make(chan struct{}),
-		conns:     map[*conn]struct{}{},
-		endpoints: map[string]*endpoint{},
-		logs:      map[logSpec]*accessLog{},
-		caller:    &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: maxIdle},
+		life:         life,
+		stop:         stop,
+		limits:       l,
+		done:         make(chan struct{}),
+		cutting:      make(chan struct{}),
+		conns:        map[*conn]struct{}{},
+		endpoints:    map[string]*endpoint{},
+		endedTallies: map[string]*tally{},
+		logs:         map[logSpec]*accessLog{},
+		caller:       &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: maxIdle},
 	}
 }
 
@@ -195,6 +197,9 @@ func (p *proxy) leave(c *conn) {
 	defer p.mu.Unlock()
 	delete(p.conns, c)
 	p.ended.add(&c.stats)
+	for _, t := range c.tallies {
+		sum(p.endedTallies, t)
+	}
 }
 
 // grace is how long requests may take to end when the proxy does.

@@ -112,10 +112,25 @@ func (f *follower) ready() {
 	}
 }
 
+// loopback refuses addresses that others than this machine could reach.
+func loopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("%q is no loopback address, such as 127.0.0.1 or [::1]", host)
+	}
+	return nil
+}
+
 // administer opens the admin listener, when there shall be one.
 func (p *proxy) administer(addr string) (at string, stop func(), err error) {
 	if addr == "" {
 		return "", func() {}, nil
+	}
+	if err := loopback(addr); err != nil {
+		return "", nil, fmt.Errorf("listen for admin on %s: %w", addr, err)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

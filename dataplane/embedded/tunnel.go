@@ -11,6 +11,8 @@ import (
 // cluster and back, until both sides have ended or one has broken.
 func (p *proxy) tunnel(e *entrance, client net.Conn) {
 	defer client.Close()
+	p.tunnels.Add(1)
+	defer p.tunnels.Add(-1)
 	t := p.table.Load()
 	to := t.clusters[e.tcp]
 	at, why := to.choose(choice{})
@@ -18,7 +20,7 @@ func (p *proxy) tunnel(e *entrance, client net.Conn) {
 		return
 	}
 	began := time.Now()
-	u, err := at.dial(func() { p.tunnels.Add(1) })
+	u, err := at.dial(func() {})
 	if err != nil {
 		to.done(at, outcome{fault: connectFailed, took: time.Since(began)})
 		return
