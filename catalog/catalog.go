@@ -30,6 +30,7 @@ import (
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/function/ratelimitglobal"
 	"github.com/taremesh/tare/function/rbac"
+	"github.com/taremesh/tare/function/redirect"
 	"github.com/taremesh/tare/function/retry"
 	"github.com/taremesh/tare/function/rewrite"
 	"github.com/taremesh/tare/function/routecontext"
@@ -71,6 +72,7 @@ func Functions() (named.Set[function.Function], error) {
 		ratelimit.Function(),
 		ratelimitglobal.Function(),
 		rbac.Function(),
+		redirect.Function(),
 		retry.Function(),
 		rewrite.Function(),
 		routecontext.Function(),
