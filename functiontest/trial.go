@@ -164,6 +164,9 @@ func (a At) Try(t *testing.T, fn function.Function, spec function.Spec, trial fu
 		}
 		stage.await(t, addrs[i])
 	}
+	if a.Plane != nil {
+		stage.change = func(params string) error { return s.change(t, decode(t, fn, params)) }
+	}
 	stage.begin()
 	observations := stage.perform(t, addrs, trial.Requests)
 	return stage.evidence(observations, &trial)
@@ -178,6 +181,13 @@ type standing struct {
 	replicas []string
 	mute     bool   // the service that proxies ask takes no connections
 	asked    string // its address; empty: it does not stand yet
+	proxies  []proxyAt
+}
+
+// proxyAt is one of the proxies.
+type proxyAt struct {
+	addr  string
+	proxy dataplane.Instance
 }
 
 // up brings one more of them up and returns its address.
@@ -189,19 +199,9 @@ func (s *standing) up(t *testing.T) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	topology := testbed.Topology{Name: s.function.Name, Proxy: &dataplane.Proxy{
-		Listen:   addr,
-		Hosts:    []dataplane.VirtualHost{{Name: "all", Domains: []string{"*"}, Routes: []dataplane.Route{{Path: "/", Cluster: testbed.ServiceCluster}}}},
-		Clusters: []dataplane.Cluster{{Name: testbed.ServiceCluster, Endpoints: s.replicas}},
-	}}
-	if err := s.at.Placement.Place(&topology, s.function, s.spec); err != nil {
+	topology, err := s.topology(t, s.spec, addr)
+	if err != nil {
 		return "", err
-	}
-	if topology.Asked != nil {
-		if err := s.ask(t, topology.Asked.Serve); err != nil {
-			return "", err
-		}
-		topology.Proxy.Clusters = append(topology.Proxy.Clusters, dataplane.Cluster{Name: function.ExternalCluster, Endpoints: []string{s.asked}, HTTP2: true})
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -210,7 +210,43 @@ func (s *standing) up(t *testing.T) (string, error) {
 		return "", err
 	}
 	t.Cleanup(func() { proxy.Stop() })
+	s.proxies = append(s.proxies, proxyAt{addr, proxy})
 	return addr, proxy.Configure(ctx, *topology.Proxy)
+}
+
+// change gives every proxy other parameters, and returns when all have taken them.
+func (s *standing) change(t *testing.T, spec function.Spec) error {
+	for _, p := range s.proxies {
+		topology, err := s.topology(t, spec, p.addr)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if err := p.proxy.Configure(ctx, *topology.Proxy); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// topology is the form in a proxy at the address.
+func (s *standing) topology(t *testing.T, spec function.Spec, addr string) (testbed.Topology, error) {
+	topology := testbed.Topology{Name: s.function.Name, Proxy: &dataplane.Proxy{
+		Listen:   addr,
+		Hosts:    []dataplane.VirtualHost{{Name: "all", Domains: []string{"*"}, Routes: []dataplane.Route{{Path: "/", Cluster: testbed.ServiceCluster}}}},
+		Clusters: []dataplane.Cluster{{Name: testbed.ServiceCluster, Endpoints: s.replicas}},
+	}}
+	if err := s.at.Placement.Place(&topology, s.function, spec); err != nil {
+		return topology, err
+	}
+	if topology.Asked != nil {
+		if err := s.ask(t, topology.Asked.Serve); err != nil {
+			return topology, err
+		}
+		topology.Proxy.Clusters = append(topology.Proxy.Clusters, dataplane.Cluster{Name: function.ExternalCluster, Endpoints: []string{s.asked}, HTTP2: true})
+	}
+	return topology, nil
 }
 
 // ask stands the service up that proxies ask, once for all of them.
