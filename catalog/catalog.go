@@ -20,6 +20,7 @@ import (
 	"github.com/taremesh/tare/function/cancellation"
 	"github.com/taremesh/tare/function/compression"
 	"github.com/taremesh/tare/function/concurrencylimit"
+	"github.com/taremesh/tare/function/deadline"
 	"github.com/taremesh/tare/function/extauthz"
 	"github.com/taremesh/tare/function/fault"
 	"github.com/taremesh/tare/function/headermutation"
@@ -62,6 +63,7 @@ func Functions() (named.Set[function.Function], error) {
 		cancellation.Function(),
 		compression.Function(),
 		concurrencylimit.Function(),
+		deadline.Function(),
 		extauthz.Function(),
 		fault.Function(),
 		headermutation.Function(),
