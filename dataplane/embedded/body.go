@@ -50,7 +50,7 @@ func (c *conn) more() error {
 }
 
 func (c *conn) carryChunks(u *upstream) error {
-	var chunks http1.Chunks
+	chunks := c.chunks // what has been taken in already, if anything
 	var out []byte
 	for {
 		if err := c.more(); err != nil {

@@ -67,6 +67,7 @@ type conn struct {
 	gone  bool      // the client
 	alarm alarm
 	wake  chan struct{} // ends a pause; nil: there was none yet
+	token uint64        // of the watch
 }
 
 // phase is what a connection waits for.

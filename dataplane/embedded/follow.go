@@ -24,5 +24,5 @@ func (c *conn) follow() bool {
 	if c.x.unfit {
 		return c.reply(http.StatusInternalServerError, unfitHeader)
 	}
-	return c.forward(to)
+	return c.strive(to)
 }

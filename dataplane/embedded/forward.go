@@ -11,6 +11,7 @@ import (
 
 // Envoy's words.
 const (
+	streamSlow    = "downstream duration timeout"
 	noUpstream    = "no healthy upstream"
 	connectFails  = "upstream connect error or disconnect/reset before headers. reset reason: connection failure"
 	upstreamEnds  = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
@@ -36,11 +37,11 @@ const (
 
 // forward hands a request to the cluster and its response to the client.
 func (c *conn) forward(to *cluster) bool {
+	c.ready()
 	e, why := to.choose(choice{})
 	if why != noRefusal {
 		return c.unplaced(why)
 	}
-	c.ready()
 	c.fate = outcome{}
 	c.note.upstream = e.addr
 	next := false
@@ -53,9 +54,8 @@ func (c *conn) forward(to *cluster) bool {
 	return next
 }
 
-// ready writes the request as far as it is there, for one attempt or more, and
-// returns the length of its head.
-func (c *conn) ready() (head int) {
+// ready writes the request as far as it is there, for one attempt or more.
+func (c *conn) ready() {
 	switch {
 	case c.rechunk:
 		c.req.SetLength(http1.Chunked)
@@ -63,9 +63,7 @@ func (c *conn) ready() (head int) {
 		c.req.SetLength(int64(len(c.content)))
 	}
 	c.out = c.req.Append(c.out[:0])
-	head = len(c.out)
 	c.whole = c.takeBody()
-	return head
 }
 
 // method is what the framing of the response depends on.

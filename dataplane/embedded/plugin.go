@@ -132,14 +132,10 @@ func (c *conn) gather(most int64) bool {
 	if c.req.Length > most {
 		return c.refuseBody(http.StatusRequestEntityTooLarge, bodyTooLarge)
 	}
-	if c.req.Continue && c.in.r == c.in.w {
-		if c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n")) != nil {
-			return false
-		}
-		c.req.Continue = false
+	if !c.encourage() {
+		return false
 	}
 	c.mark(reading)
-	c.chunked = c.req.Length == http1.Chunked
 	for in := (intake{in: &c.in, length: c.req.Length}); !in.done(); c.progress() {
 		var err error
 		if c.body, err = in.next(c.body); err != nil {

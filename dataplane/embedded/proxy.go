@@ -14,6 +14,7 @@ import (
 // proxy is the part that carries requests: a listener, its connections, and
 // the table that they look at.
 type proxy struct {
+	watch   *watch // of clients that go; nil: none
 	table   atomic.Pointer[table]
 	limits  limits
 	sweeps  atomic.Uint32
@@ -48,7 +49,10 @@ type proxy struct {
 
 func newProxy(l limits) *proxy {
 	life, stop := context.WithCancel(context.Background())
+	// Without it, which takes a kernel out of descriptors, the sweep finds out.
+	w, _ := newWatch()
 	return &proxy{
+		watch:        w,
 		life:         life,
 		stop:         stop,
 		limits:       l,
@@ -160,9 +164,15 @@ func (p *proxy) adopt(src net.Conn, tcp *net.TCPConn, e *entrance) {
 		src.Close()
 		return
 	}
+	if p.watch != nil {
+		p.watch.add(c, tcp)
+	}
 	p.tasks.Go(func() {
 		c.serve()
 		p.leave(c)
+		if p.watch != nil {
+			p.watch.drop(c)
+		}
 	})
 }
 
@@ -230,6 +240,9 @@ func (p *proxy) close() {
 	p.tasks.Wait()
 	if !left.Stop() {
 		<-p.cutting
+	}
+	if p.watch != nil {
+		p.watch.close()
 	}
 	p.caller.CloseIdleConnections()
 	for _, l := range p.logs {

@@ -28,7 +28,7 @@ var envoyLimits = limits{
 }
 
 func (l limits) of(p phase) time.Duration {
-	return [...]time.Duration{resting: l.resting, reading: l.reading, waiting: l.waiting, streaming: l.stalled}[p]
+	return [...]time.Duration{resting: l.resting, reading: l.reading, waiting: l.waiting, streaming: l.stalled, patient: l.stalled}[p]
 }
 
 // past is a deadline that wakes whoever waits.
@@ -81,9 +81,9 @@ func (c *conn) look(l limits) {
 	switch {
 	case ph == waiting && over:
 		c.cancel(timedOut)
-	case ph == waiting && !c.probe.open():
+	case (ph == waiting || ph == patient) && !c.probe.open():
 		c.cancel(clientGone)
-	case over && ph == streaming:
+	case over && (ph == streaming || ph == patient):
 		// What fails here is closed already.
 		_ = c.in.src.SetDeadline(past)
 		c.cancel(timedOut)
@@ -96,11 +96,12 @@ func (c *conn) look(l limits) {
 func (c *conn) cancel(why cause) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.up == nil || c.cut != notCut {
+	if why == clientGone {
+		c.gone = true
+	} else if c.up == nil {
 		return
 	}
-	c.cut = why
-	_ = c.up.conn.SetDeadline(past)
+	c.cutNow(why)
 }
 
 // probe looks at a connection without waiting and without taking anything. It
