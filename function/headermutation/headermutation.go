@@ -18,15 +18,15 @@ func Function() function.Function {
 		Lua:      &function.Lua{Script: luaScript},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
+		External: external(),
 		Native:   &function.Native{Config: config, Types: []function.FilterType{{URL: typeURL, New: newFilter}}},
 		Example: `{"request": [{"op": "set", "name": "x-mesh", "value": "tare"}, {"op": "remove", "name": "x-debug"}],` +
 			` "response": [{"op": "append", "name": "x-via", "value": "tare"}, {"op": "remove", "name": "server"}]}`,
 		Judge:  judge,
 		Trials: trials(),
 		Without: map[study.Form]string{
-			study.FormWasm:     "not built",
-			study.FormDynmod:   "not built",
-			study.FormExternal: "not built",
+			study.FormWasm:   "not built",
+			study.FormDynmod: "not built",
 		},
 	}
 }

@@ -22,14 +22,14 @@ func Function() function.Function {
 		},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
+		External: external(),
 		Forecast: forecast,
 		Judge:    judge,
 		Trials:   trials(),
 		Example:  `{}`,
 		Without: map[study.Form]string{
-			study.FormLibrary:  "none: a middleware that does nothing is a call that the compiler may leave out",
-			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
-			study.FormExternal: "not built: needs a service that the proxy asks",
+			study.FormLibrary: "none: a middleware that does nothing is a call that the compiler may leave out",
+			study.FormDynmod:  "not built: needs a dynamic module of Envoy's",
 		},
 	}
 }

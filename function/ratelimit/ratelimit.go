@@ -22,11 +22,11 @@ func Function() function.Function {
 		Wasm:     &function.Wasm{Module: module, Config: wasmConfiguration},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
+		External: external(),
 		Forecast: forecast,
 		Judge:    judge,
 		Without: map[study.Form]string{
-			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
-			study.FormExternal: "not built: needs a rate-limit service",
+			study.FormDynmod: "not built: needs a dynamic module of Envoy's",
 		},
 	}
 }

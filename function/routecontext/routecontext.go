@@ -19,6 +19,7 @@ func Function() function.Function {
 		Lua:      &function.Lua{Script: luaScript},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
+		External: external(),
 		Prepare:  prepare,
 		Replicas: Services,
 		Example: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1},` +
@@ -27,9 +28,8 @@ func Function() function.Function {
 		Judge:  judge,
 		Trials: trials(),
 		Without: map[study.Form]string{
-			study.FormWasm:     "not built",
-			study.FormDynmod:   "not built",
-			study.FormExternal: "not built",
+			study.FormWasm:   "not built",
+			study.FormDynmod: "not built",
 		},
 	}
 }

@@ -15,6 +15,8 @@ type layer struct {
 // layers. A folder without a line here is a finding.
 var layers = []layer{
 	{"ground", []string{"guest", "guest/inside", "internal/arch", "internal/balance", "internal/crate", "internal/golden", "internal/grpcconn", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/tally"}},
+	// What answers a proxy's questions by gRPC.
+	{"services", []string{"internal/extproc", "internal/rls"}},
 	{"words", []string{"internal/collect", "internal/rls", "measure", "stat", "study"}},
 	{"proxies", []string{"dataplane"}},
 	{"contracts", []string{"api", "function", "load", "workload"}},
@@ -67,10 +69,11 @@ type home struct {
 
 // homes lists every dependency. An import of anything else is a finding.
 var homes = []home{
-	{"github.com/envoyproxy/go-control-plane", []string{"dataplane", "dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "function/*/external.go", "function/*/prepare.go", "placement", "mesh/consul", "function/*/external_*.go", "internal/rls", "internal/collect"}},
-	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "function/*", "workload/*", "internal/grpcconn", "internal/rls", "internal/collect"}},
+	{"github.com/envoyproxy/go-control-plane", []string{"dataplane", "dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "function/*/external.go", "function/*/prepare.go", "placement", "mesh/consul", "function/*/external_*.go", "internal/extproc", "internal/rls", "internal/collect"}},
+	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "function/*", "workload/*", "internal/extproc", "internal/grpcconn", "internal/rls", "internal/collect"}},
 	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded", "function/*"}},
-	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "dataplane/embedded/*", "placement", "mesh/consul", "smp", "exposition", "internal/rls", "internal/collect"}},
+	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "dataplane/embedded/*", "placement", "mesh/consul", "smp", "exposition", "internal/extproc", "internal/rls", "internal/collect"}},
+	{"C", []string{"guest/dynmod"}}, // it is loaded by Envoy, by C's rules
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},
 	{"github.com/jackc/pgx", []string{"store/postgres"}},
