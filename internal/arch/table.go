@@ -88,6 +88,7 @@ var homes = []home{
 	{"github.com/puzpuzpuz/xsync", []string{"function/ratelimit"}},
 	{"github.com/klauspost/compress", []string{"function/compression"}},
 	{"github.com/hashicorp/go-retryablehttp", []string{"function/retry"}},
+	{"github.com/rs/cors", []string{"function/cors"}},
 	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/proxywasm"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
 	{"github.com/layer5io/service-mesh-performance", []string{"smp"}},
