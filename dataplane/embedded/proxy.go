@@ -147,7 +147,7 @@ func (p *proxy) accept(l net.Listener) {
 func (p *proxy) admit(tcp *net.TCPConn) {
 	e := p.entrance.Load()
 	if e == nil || e.plain() {
-		p.adopt(tcp, tcp, e)
+		p.adopt(plain(tcp), tcp, e)
 		return
 	}
 	p.tasks.Go(func() { e.receive(tcp) })

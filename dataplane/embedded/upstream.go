@@ -82,7 +82,7 @@ func (e *endpoint) dial(opened func()) (*upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.conn, u.probe = c, newProbe(c.(*net.TCPConn))
+	u.conn, u.probe = plain(c.(*net.TCPConn)), newProbe(c.(*net.TCPConn))
 	if e.by != nil {
 		if u.conn, err = e.by.shake(context.Background(), c); err != nil {
 			return nil, err
