@@ -20,6 +20,7 @@ import (
 	"github.com/taremesh/tare/function/cancellation"
 	"github.com/taremesh/tare/function/compression"
 	"github.com/taremesh/tare/function/concurrencylimit"
+	"github.com/taremesh/tare/function/cors"
 	"github.com/taremesh/tare/function/deadline"
 	"github.com/taremesh/tare/function/extauthz"
 	"github.com/taremesh/tare/function/fault"
@@ -63,6 +64,7 @@ func Functions() (named.Set[function.Function], error) {
 		cancellation.Function(),
 		compression.Function(),
 		concurrencylimit.Function(),
+		cors.Function(),
 		deadline.Function(),
 		extauthz.Function(),
 		fault.Function(),
