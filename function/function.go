@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/taremesh/tare/dataplane"
+	"github.com/taremesh/tare/internal/collect"
 	"github.com/taremesh/tare/study"
 )
 
@@ -264,6 +265,9 @@ type Evidence struct {
 	Deliveries []Delivery
 	// Trial is the one that this was seen in; nil under load.
 	Trial *Trial
+	// Collected is what was told to a collector or written to a log; nil where
+	// the trial has none.
+	Collected *collect.Gathered
 	// Changes are those of the trial's requests, in their order.
 	Changes []Change
 }

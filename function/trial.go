@@ -27,7 +27,18 @@ type Trial struct {
 	Proxies int
 	// Mute is that the service of a form external takes no connections.
 	Mute bool
+	// Settled reports whether all has been collected that will be; the judge waits
+	// for it, not for ever. nil: what ends with the proxy is all.
+	Settled func(Evidence) bool
 }
+
+// What the parameters of a trial may name: a folder of the trial's own, in which
+// the lines of the file log are Evidence.Collected, and the address of a
+// collector (host:port).
+const (
+	TrialDir       = "${dir}"
+	TrialCollector = "${collector}"
+)
 
 // Place is where a trial makes sense.
 type Place string

@@ -26,6 +26,8 @@ type At struct {
 	Plane     dataplane.DataPlane
 	Placement placement.Placement
 	Workers   int
+
+	collecting *collecting // of a trial; nil: none
 }
 
 // Form makes instances there, each a proxy process of its own before a

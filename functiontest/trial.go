@@ -79,7 +79,9 @@ func RunTrials(t *testing.T, fn function.Function, planes []dataplane.DataPlane)
 // start, one is enough to show that the trial looks at their work and not past
 // it: the judge, which does not know where it is, has met the others.
 func one(t *testing.T, at At, fn function.Function, trial function.Trial) {
-	spec := decode(t, fn, trial.Params)
+	params, c := collectingFor(t, trial.Params)
+	spec := decode(t, fn, params)
+	at.collecting = c
 	seen := at.Try(t, fn, spec, trial)
 	if err := fn.Judge(spec, seen); err != nil {
 		t.Fatalf("%v\n%s", err, Describe(seen))
@@ -97,7 +99,9 @@ func one(t *testing.T, at At, fn function.Function, trial function.Trial) {
 				other = clone(t, seen)
 				m.Spoil(&other)
 			} else {
-				other = at.Try(t, fn, decode(t, fn, m.Params), trial)
+				at, params := at, m.Params
+				params, at.collecting = collectingFor(t, params)
+				other = at.Try(t, fn, decode(t, fn, params), trial)
 			}
 			if err := fn.Judge(spec, other); err == nil {
 				t.Errorf("the judge finds nothing\n%s", Describe(other))
@@ -169,7 +173,11 @@ func (a At) Try(t *testing.T, fn function.Function, spec function.Spec, trial fu
 	}
 	stage.begin()
 	observations := stage.perform(t, addrs, trial.Requests)
-	return stage.evidence(observations, &trial)
+	e := stage.evidence(observations, &trial)
+	if a.collecting != nil {
+		a.collecting.await(t, trial, &e, s.stop)
+	}
+	return e
 }
 
 // standing is what stands in a trial: proxies or applications alike before the
@@ -247,6 +255,13 @@ func (s *standing) topology(t *testing.T, spec function.Spec, addr string) (test
 		topology.Proxy.Clusters = append(topology.Proxy.Clusters, dataplane.Cluster{Name: function.ExternalCluster, Endpoints: []string{s.asked}, HTTP2: true})
 	}
 	return topology, nil
+}
+
+// stop ends the proxies.
+func (s *standing) stop() {
+	for _, p := range s.proxies {
+		p.proxy.Stop()
+	}
 }
 
 // ask stands the service up that proxies ask, once for all of them.
