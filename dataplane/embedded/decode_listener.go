@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	filelogv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
@@ -23,18 +22,21 @@ var honouredOfListeners = protofield.Honoured{
 	"envoy.config.listener.v3.Filter":      {"name", "typed_config"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
 		"codec_type", "stat_prefix", "rds", "http_filters", "generate_request_id", "server_header_transformation",
-		"access_log", "forward_client_cert_details", "set_current_client_cert_details", "upgrade_configs",
+		"access_log", "tracing", "forward_client_cert_details", "set_current_client_cert_details", "upgrade_configs",
 	},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails": {"uri", "dns"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig":               {"upgrade_type"},
 	"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy":                                                        {"stat_prefix", "cluster"},
-	"envoy.config.accesslog.v3.AccessLog":                                                                           {"name", "typed_config"},
-	"envoy.extensions.access_loggers.file.v3.FileAccessLog":                                                         {"path", "log_format"},
-	"envoy.config.core.v3.SubstitutionFormatString":                                                                 {"text_format_source"},
-	"envoy.config.core.v3.DataSource":                                                                               {"inline_string"},
-	"envoy.extensions.filters.network.http_connection_manager.v3.Rds":                                               {"config_source", "route_config_name"},
-	"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter":                                        {"name", "typed_config", "disabled"},
-	"envoy.extensions.filters.http.router.v3.Router":                                                                {"suppress_envoy_headers"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing":                     {"random_sampling", "overall_sampling", "client_sampling", "provider"},
+	"envoy.type.v3.Percent":                                                  {"value"},
+	"envoy.config.trace.v3.Tracing.Http":                                     {"name", "typed_config"},
+	"envoy.config.accesslog.v3.AccessLog":                                    {"name", "typed_config"},
+	"envoy.extensions.access_loggers.file.v3.FileAccessLog":                  {"path", "log_format"},
+	"envoy.config.core.v3.SubstitutionFormatString":                          {"text_format_source"},
+	"envoy.config.core.v3.DataSource":                                        {"inline_string"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.Rds":        {"config_source", "route_config_name"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": {"name", "typed_config", "disabled"},
+	"envoy.extensions.filters.http.router.v3.Router":                         {"suppress_envoy_headers"},
 }
 
 const routerURL = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -94,8 +96,8 @@ func decodeListener(a *anypb.Any) (s listenerSpec, err error) {
 	if s.filters, err = chain(m); err != nil {
 		return s, fmt.Errorf("http_connection_manager: %w", err)
 	}
-	if s.log, err = decodeLog(m.GetAccessLog()); err != nil {
-		return s, fmt.Errorf("http_connection_manager: field access_log: %w", err)
+	if err := s.observers(m); err != nil {
+		return s, fmt.Errorf("http_connection_manager: field %w", err)
 	}
 	s.routes = m.GetRds().GetRouteConfigName()
 	if s.routes == "" {
@@ -137,14 +139,37 @@ func decodeTCP(a *anypb.Any) (string, error) {
 
 const fileLogURL = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
 
-func decodeLog(logs []*accesslogv3.AccessLog) (*logSpec, error) {
-	if len(logs) == 0 {
-		return nil, nil
+// observers are those that watch every exchange: the tracer, and access logs
+// that are no file. They stand before all filters, as filters of Go's.
+func (s *listenerSpec) observers(m *hcmv3.HttpConnectionManager) error {
+	var all []filterSpec
+	for i, l := range m.GetAccessLog() {
+		name := fmt.Sprintf("access_log[%d]", i)
+		if l.GetTypedConfig().GetTypeUrl() != fileLogURL {
+			all = append(all, filterSpec{name: name, config: l.GetTypedConfig()})
+			continue
+		}
+		if s.log != nil {
+			return fmt.Errorf("%s: one log to a file is supported", name)
+		}
+		var err error
+		if s.log, err = decodeLog(l.GetTypedConfig()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	if len(logs) > 1 || logs[0].GetTypedConfig().GetTypeUrl() != fileLogURL {
-		return nil, fmt.Errorf("one log is supported, of type %s", fileLogURL)
+	if t := m.GetTracing(); t != nil {
+		packed, err := anypb.New(t)
+		if err != nil {
+			return fmt.Errorf("tracing: %w", err)
+		}
+		all = append(all, filterSpec{name: "tracing", config: packed})
 	}
-	m, err := check(logs[0].GetTypedConfig(), &filelogv3.FileAccessLog{})
+	s.filters = append(all, s.filters...)
+	return nil
+}
+
+func decodeLog(a *anypb.Any) (*logSpec, error) {
+	m, err := check(a, &filelogv3.FileAccessLog{})
 	if err != nil {
 		return nil, err
 	}
