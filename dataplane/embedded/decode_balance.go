@@ -248,7 +248,7 @@ func decodeLimits(b *clusterv3.CircuitBreakers) (*balance.Limits, error) {
 		if r := t.GetRetryBudget(); r != nil {
 			l.Budget, l.Floor = 20, number(r.GetMinRetryConcurrency(), 3)
 			if p := r.GetBudgetPercent(); p != nil {
-				l.Budget = p.GetValue()
+				l.Budget = max(p.GetValue(), math.SmallestNonzeroFloat64) // 0 would be no budget
 			}
 		}
 	}
