@@ -54,6 +54,9 @@ type Function struct {
 	// Example is parameters, as JSON, under which the function works on every
 	// request of a plain load and refuses none: what it costs is weighed so.
 	Example string
+	// Decide is how requests are told apart, for functions that choose among
+	// services; nil: it is not said.
+	Decide *Decide
 	// Trials show the function at work. Judge holds what was seen in each of
 	// them against the model, and finds fault with each trial's mutants.
 	Trials []Trial

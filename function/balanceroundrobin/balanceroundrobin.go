@@ -19,6 +19,7 @@ func Function() function.Function {
 		Example:  `{}`,
 		Judge:    judge,
 		Trials:   trials(),
+		Decide:   &function.Decide{Params: `{}`, Model: decide},
 		Without: map[study.Form]string{
 			study.FormLua:      noFilter,
 			study.FormWasm:     noFilter,

@@ -27,6 +27,7 @@ func Function() function.Function {
 			` {"when": [{"from": "query", "name": "v", "value": "2"}, {"from": "method", "value": "GET"}], "service": 1}]}`,
 		Judge:  judge,
 		Trials: trials(),
+		Decide: &function.Decide{Params: apart, Model: decide},
 		Without: map[study.Form]string{
 			study.FormWasm:   "not built",
 			study.FormDynmod: "not built",

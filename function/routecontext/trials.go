@@ -4,11 +4,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
 )
 
 func trials() []function.Trial {
-	all := []function.Trial{byHeader(), byCookie(), byQuery(), byMethodAndClaim(), inOrder(), byIdentity(), forged()}
+	all := []function.Trial{byHeader(), byCookie(), byQuery(), byMethodAndClaim(), inOrder(), byIdentity(), forged(), pairs()}
 	for i := range all {
 		all[i].Replicas = make([]function.Replica, Services)
 	}
@@ -218,4 +219,48 @@ func forged() function.Trial {
 			{Name: "believes a route before a rule", Spoil: elsewhere(3, 1)},
 		},
 	}
+}
+
+// apart tells as many of the published pairs apart as contexts can.
+const apart = `{"forwarded": true, "rules": [{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 1},` +
+	` {"when": [{"from": "method", "value": "POST"}], "service": 1}, {"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 1},` +
+	` {"when": [{"from": "header", "name": "user-agent", "match": "prefix", "value": "Mozilla/"}], "service": 1}, {"when": [{"from": "header", "name": "x-tag", "value": "b"}], "service": 1},` +
+	` {"when": [{"from": "cookie", "name": "plan", "value": "pro"}], "service": 1}, {"when": [{"from": "cookie", "name": "lab", "match": "present"}], "service": 1},` +
+	` {"when": [{"from": "claim", "name": "user", "value": "ann"}], "service": 1}, {"when": [{"from": "claim", "name": "subscription", "value": "Team"}], "service": 1},` +
+	` {"when": [{"from": "identity", "value": "spiffe://mesh/web"}], "service": 1}]}`
+
+// decide is the model as a decision.
+func decide(spec function.Spec) func(function.Request) string {
+	s, err := specOf(spec)
+	if err != nil {
+		return func(function.Request) string { return "" }
+	}
+	return func(q function.Request) string {
+		if q.Method == "" {
+			q.Method = http.MethodGet
+		}
+		return dataplane.ServiceOf(s.service(s.question(function.Observation{
+			Caller: q.Caller, Request: &function.Message{Method: q.Method, Target: q.Target, Header: q.Header},
+		})))
+	}
+}
+
+// pairs are the published ones: what is counted of the model holds for every form.
+func pairs() function.Trial {
+	t := function.Trial{
+		Name: "the published pairs of requests", Params: apart,
+		Mutants: []function.Mutant{
+			{Name: "tells nothing apart", Params: `{"rules": [{"when": [{"from": "header", "name": "x-none", "match": "present"}], "service": 1}]}`},
+			{Name: "one less", Params: strings.Replace(apart, `{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 1}, `, "", 1)},
+			{Name: "by turns", Spoil: func(e *function.Evidence) {
+				for k := range e.Deliveries {
+					e.Deliveries[k].Replica = k % Services
+				}
+			}},
+		},
+	}
+	for _, p := range function.Pairs() {
+		t.Requests = append(t.Requests, p.A, p.B)
+	}
+	return t
 }

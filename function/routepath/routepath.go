@@ -2,7 +2,9 @@ package routepath
 
 import (
 	"net/http"
+	"strings"
 
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/study"
 )
@@ -19,6 +21,7 @@ func Function() function.Function {
 		Example:  `{"rules": [{"path": "/login", "service": 1}, {"prefix": "/static/", "service": 2}, {"regex": "/v[0-9]+/.*", "service": 1}]}`,
 		Judge:    judge,
 		Trials:   trials(),
+		Decide:   &function.Decide{Params: apart, Model: decide},
 		Without: map[study.Form]string{
 			study.FormLua:      "not built: a script could set a header that routes match, which is what route-context does in this form",
 			study.FormWasm:     "not built: a module could set a header that routes match, which is what route-context does in this form",
@@ -36,4 +39,23 @@ func transport(spec function.Spec, services []string) (func(http.RoundTripper) h
 		return nil, err
 	}
 	return NewTransport(s, services)
+}
+
+// apart tells as many of the published pairs apart as paths can.
+const apart = `{"rules": [{"path": "/pull", "service": 1}, {"prefix": "/images/", "service": 1}, {"regex": "/repo/[^/]+", "service": 1}, {"regex": "/v[0-9]+/list", "service": 1},` +
+	` {"path": "/catalog", "service": 1}, {"path": "/search", "service": 1}, {"path": "/x/y", "service": 1}]}`
+
+// decide is the model as a decision.
+func decide(spec function.Spec) func(function.Request) string {
+	s, err := specOf(spec)
+	if err != nil {
+		return func(function.Request) string { return "" }
+	}
+	return func(q function.Request) string {
+		path, _, _ := strings.Cut(q.Target, "?")
+		if path == "" {
+			path = "/"
+		}
+		return dataplane.ServiceOf(s.service(path))
+	}
 }

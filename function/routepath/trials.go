@@ -2,6 +2,7 @@ package routepath
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/taremesh/tare/function"
 )
@@ -25,7 +26,7 @@ func elsewhere(i, service int) func(*function.Evidence) {
 }
 
 func trials() []function.Trial {
-	return []function.Trial{exactAndPrefix(), expressions(), asWritten(), unchanged()}
+	return []function.Trial{exactAndPrefix(), expressions(), asWritten(), unchanged(), pairs()}
 }
 
 func exactAndPrefix() function.Trial {
@@ -104,4 +105,24 @@ func unchanged() function.Trial {
 			{Name: "another service", Params: `{"rules": [{"prefix": "/a", "service": 2}]}`},
 		},
 	}
+}
+
+// pairs are the published ones: what is counted of the model holds for every form.
+func pairs() function.Trial {
+	t := function.Trial{
+		Name: "the published pairs of requests", Params: apart, Replicas: make([]function.Replica, Services),
+		Mutants: []function.Mutant{
+			{Name: "tells nothing apart", Params: `{"rules": [{"prefix": "/", "service": 0}]}`},
+			{Name: "one less", Params: strings.Replace(apart, `{"path": "/pull", "service": 1}, `, "", 1)},
+			{Name: "by turns", Spoil: func(e *function.Evidence) {
+				for k := range e.Deliveries {
+					e.Deliveries[k].Replica = k % Services
+				}
+			}},
+		},
+	}
+	for _, p := range function.Pairs() {
+		t.Requests = append(t.Requests, p.A, p.B)
+	}
+	return t
 }
