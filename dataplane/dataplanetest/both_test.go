@@ -495,6 +495,7 @@ func (q asked) ask(t *testing.T, client *http.Client, base string, s *service) [
 // TestBothCarry: the same requests, carried in every way, are the same on both
 // planes but for what is listed.
 func TestBothCarry(t *testing.T) {
+	t.Parallel()
 	listed, both := known(t, "h1", "h2"), planes(t)
 	for _, way := range []struct{ down, up carrier }{
 		{h1, h1}, {h1, h2}, {h2, h1}, {h2, h2}, {h1tls, h1}, {h2tls, h1}, {h1, h1tls}, {h2tls, h2tls},

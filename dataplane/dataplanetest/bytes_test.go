@@ -104,6 +104,7 @@ func switching(t *testing.T, addr, path string) (lines []string) {
 
 // TestBothUpgrade: WebSocket goes through, where it may.
 func TestBothUpgrade(t *testing.T) {
+	t.Parallel()
 	listed, who := known(t, "websocket"), newPeople(t)
 	var records [2][]string
 	for k, plane := range planes(t) {
@@ -125,6 +126,7 @@ func TestBothUpgrade(t *testing.T) {
 
 // TestBothCarryBytes: bare TCP goes both ways, each of which ends by itself.
 func TestBothCarryBytes(t *testing.T) {
+	t.Parallel()
 	listed := known(t)
 	var records [2][]string
 	for k, plane := range planes(t) {
@@ -174,6 +176,7 @@ func TestBothCarryBytes(t *testing.T) {
 
 // TestBothShakeHandsFirst: bytes over TLS.
 func TestBothShakeHandsFirst(t *testing.T) {
+	t.Parallel()
 	who := newPeople(t)
 	for _, plane := range planes(t) {
 		s := h1.serve(t, who, answer)

@@ -123,6 +123,7 @@ func shows(t *testing.T, addr string, client *tls.Config, serial *big.Int) {
 
 // TestRotation: new certificates are used at once, and no request fails.
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	for _, plane := range planes(t) {
 		for _, c := range []carrier{h1tls, h2tls} {
 			t.Run(plane.Name()+" "+c.name, func(t *testing.T) { rotation(t, plane, c, 50*time.Millisecond, 500*time.Millisecond) })
@@ -133,6 +134,7 @@ func TestRotation(t *testing.T) {
 // TestRouteChange: a route that changes under load is obeyed at once, and no
 // request fails.
 func TestRouteChange(t *testing.T) {
+	t.Parallel()
 	who := newPeople(t)
 	for _, plane := range planes(t) {
 		for _, c := range []carrier{h1, h2} {
@@ -192,6 +194,7 @@ func becomes(t *testing.T, client *http.Client, url, body string) {
 // TestListenerChange: a listener that from now on demands TLS, and then no more,
 // changes under load. Connections that stand end after a response of theirs.
 func TestListenerChange(t *testing.T) {
+	t.Parallel()
 	who := newPeople(t)
 	for _, plane := range planes(t) {
 		t.Run(plane.Name(), func(t *testing.T) {
@@ -222,6 +225,7 @@ func TestListenerChange(t *testing.T) {
 
 // TestDrain: a proxy that is told to end ends what is under way, for a while.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	who := newPeople(t)
 	plane := planes(t)[1] // Envoy ends at once
 	for _, c := range []carrier{h1, h2, h1tls, h2tls} {

@@ -161,6 +161,7 @@ func callAll(t *testing.T, addr string, creds credentials.TransportCredentials) 
 
 // TestBothCarryGRPC: every kind of call, in clear text and over TLS.
 func TestBothCarryGRPC(t *testing.T) {
+	t.Parallel()
 	listed, both := known(t), planes(t)
 	who := newPeople(t)
 	inTheClear := callAll(t, serveCalls(t), insecure.NewCredentials())

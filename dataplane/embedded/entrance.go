@@ -108,7 +108,7 @@ func (e *entrance) startH2() {
 	e.h2 = &http.Server{
 		Handler:        http.HandlerFunc(e.stream),
 		Protocols:      protocols,
-		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: mostStreams},
+		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: mostStreams, MaxReadFrameSize: 16 << 10},
 		MaxHeaderBytes: http1.MaxHead,
 		IdleTimeout:    e.p.limits.resting,
 		ErrorLog:       log.New(io.Discard, "", 0), // clients' faults
