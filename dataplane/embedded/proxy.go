@@ -25,6 +25,8 @@ type proxy struct {
 	stop    context.CancelFunc
 	tasks   sync.WaitGroup
 
+	configured sync.Once // for the first time
+
 	entrance   atomic.Pointer[entrance] // of new connections
 	handshakes atomic.Uint64            // that failed
 	h2conns    atomic.Int64             // open ones
@@ -268,6 +270,7 @@ func (p *proxy) abort() {
 // use puts a new table in force.
 func (p *proxy) use(t *table, addrs []string) {
 	p.table.Store(t)
+	p.configured.Do(giveBack)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for addr, e := range p.endpoints {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -105,8 +104,7 @@ func (f *follower) ready() {
 		return
 	}
 	f.told = true
-	// What starting up has used is given back before anything is measured.
-	debug.FreeOSMemory()
+	giveBack()
 	if f.o.Ready != nil {
 		f.o.Ready(f.admin)
 	}
