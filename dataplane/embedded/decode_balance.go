@@ -23,7 +23,7 @@ var honouredOfBalance = protofield.Honoured{
 	"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig":                    {"choice_count"},
 	"envoy.config.cluster.v3.Cluster.RingHashLbConfig":                        {"minimum_ring_size", "maximum_ring_size", "hash_function"},
 	"envoy.config.cluster.v3.Cluster.MaglevLbConfig":                          {"table_size"},
-	"envoy.config.cluster.v3.Cluster.CommonLbConfig":                          {"healthy_panic_threshold", "locality_weighted_lb_config"},
+	"envoy.config.cluster.v3.Cluster.CommonLbConfig":                          {"healthy_panic_threshold", "locality_weighted_lb_config", "update_merge_window"},
 	"envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig": {},
 	"envoy.type.v3.Percent":                                                   {"value"},
 	"envoy.config.cluster.v3.OutlierDetection": {
@@ -88,6 +88,9 @@ func decodeBalance(c *clusterv3.Cluster) (s balanceSpec, err error) {
 			return s, fmt.Errorf("field common_lb_config.healthy_panic_threshold: %v is not a whole number of percent", t.GetValue())
 		}
 		s.config.Panic = int(t.GetValue())
+	}
+	if w := c.GetCommonLbConfig().GetUpdateMergeWindow(); w.AsDuration() != 0 {
+		return s, fmt.Errorf("field common_lb_config.update_merge_window: %v is not supported, 0s is: changes of health are seen at once", w.AsDuration())
 	}
 	s.config.Localities = c.GetCommonLbConfig().GetLocalityWeightedLbConfig() != nil
 	if s.config.Outlier, err = decodeOutlier(c.GetOutlierDetection()); err != nil {
