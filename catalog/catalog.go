@@ -14,10 +14,12 @@ import (
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/balancehash"
 	"github.com/taremesh/tare/function/balanceleastrequest"
 	"github.com/taremesh/tare/function/balanceroundrobin"
 	"github.com/taremesh/tare/function/bodylimit"
 	"github.com/taremesh/tare/function/cancellation"
+	"github.com/taremesh/tare/function/circuitbreaker"
 	"github.com/taremesh/tare/function/compression"
 	"github.com/taremesh/tare/function/concurrencylimit"
 	"github.com/taremesh/tare/function/cors"
@@ -29,6 +31,7 @@ import (
 	"github.com/taremesh/tare/function/mirror"
 	"github.com/taremesh/tare/function/mtls"
 	"github.com/taremesh/tare/function/noop"
+	"github.com/taremesh/tare/function/outlierdetection"
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/function/ratelimitglobal"
 	"github.com/taremesh/tare/function/rbac"
@@ -58,10 +61,12 @@ import (
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
+		balancehash.Function(),
 		balanceleastrequest.Function(),
 		balanceroundrobin.Function(),
 		bodylimit.Function(),
 		cancellation.Function(),
+		circuitbreaker.Function(),
 		compression.Function(),
 		concurrencylimit.Function(),
 		cors.Function(),
@@ -73,6 +78,7 @@ func Functions() (named.Set[function.Function], error) {
 		mirror.Function(),
 		mtls.Function(),
 		noop.Function(),
+		outlierdetection.Function(),
 		ratelimit.Function(),
 		ratelimitglobal.Function(),
 		rbac.Function(),
