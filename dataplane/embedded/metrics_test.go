@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"github.com/prometheus/common/expfmt"
@@ -46,9 +47,21 @@ func TestMetricsAreRead(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		r.Body.Close()
 	}
+	// An answer is read before the proxy is done with its request.
+	began := time.Now()
 	var text strings.Builder
-	if err := p.writeMetrics(&text); err != nil {
-		t.Fatal(err)
+	for look := time.NewTicker(time.Millisecond); ; <-look.C {
+		text.Reset()
+		if err := p.writeMetrics(&text); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(text.String(), "\ntare_requests_active 0\n") {
+			look.Stop()
+			break
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("requests stay under way:\n%s", text.String())
+		}
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text.String()))
