@@ -94,6 +94,9 @@ func (c *conn) cutNow(why cause) {
 	if c.up != nil {
 		_ = c.up.conn.SetDeadline(past)
 	}
+	if c.dialling != nil {
+		c.dialling()
+	}
 	if c.wake != nil {
 		select {
 		case c.wake <- struct{}{}:

@@ -149,7 +149,7 @@ func (c *conn) finish(u *upstream, sent chan error, err error, clean, last bool)
 	}
 	if errors.Is(err, errUnwritten) {
 		c.stats.upstreamBad.Add(1)
-		return c.fail(sent == nil, http.StatusBadGateway, upstreamBad)
+		return c.fail(sent == nil, http.StatusBadGateway, upstreamLost+resetReason+upstreamBad)
 	}
 	c.gave(c.res.Status)
 	if err != nil {

@@ -54,11 +54,14 @@ type conn struct {
 	still int           // sweeps since beat changed; the sweeper's
 
 	whole      bool          // out has the request to its end
+	headEnd    int           // of the head in out
+	framing    int64         // the length that the head says
 	rechunk    bool          // a body that was taken in is sent on in chunks
 	chunks     http1.Chunks  // how much of the body was taken in so
 	begun      bool          // something of the request has been sent
 	bodyErr    error         // what became of its body
 	patient    bool          // the route says how long there is time
+	again      int           // attempts beyond the first
 	perRequest time.Duration // from the end of the request; 0: any time
 
 	mu    sync.Mutex
@@ -67,7 +70,9 @@ type conn struct {
 	gone  bool      // the client
 	alarm alarm
 	wake  chan struct{} // ends a pause; nil: there was none yet
-	token uint64        // of the watch
+	// dialling ends the opening of a connection; nil: none is being opened.
+	dialling func()
+	token    uint64 // of the watch
 }
 
 // phase is what a connection waits for.
@@ -282,7 +287,7 @@ func (c *conn) reply(status int, body string) bool {
 	case encoded:
 		b = http1.AppendFraming(b, http1.Chunked)
 	case c.res.Status != http.StatusNoContent:
-		b = http1.AppendFraming(b, int64(len(body)))
+		b = http1.AppendFraming(b, c.res.Length)
 	}
 	b = c.appendOwn(b, !keep)
 	switch {

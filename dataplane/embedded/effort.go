@@ -17,8 +17,10 @@ type effort struct {
 	to      *cluster
 	retry   *route.Retry // nil: there is one attempt
 	by      choice
-	tries   int  // attempts beyond the first
-	holding bool // the right to the present one is to be given back
+	tries   int           // attempts beyond the first
+	holding bool          // the right to the present one is to be given back
+	limit   time.Duration // from the end of the request to the end of the response; 0: any time
+	over    time.Time     // when the caller waits no longer, which the service is told; zero: it is not
 }
 
 // strive hands the request to the cluster as its route says, as often as that
@@ -36,13 +38,15 @@ func (c *conn) strive(to *cluster) bool {
 			return c.fail(false, c.x.status, c.x.body)
 		}
 	}
+	c.hear(&f)
+	c.handOn(&f)
 	c.ready()
 	if !c.whole {
 		f.retry = nil // it could not be sent again
 	} else {
 		c.mirror(w)
 	}
-	c.allow(w)
+	c.allow(&f)
 	next := c.attempts(&f)
 	c.disallow()
 	return next
@@ -54,8 +58,8 @@ func (c *conn) giveCookie(setCookie string) {
 }
 
 // allow starts the times of the route.
-func (c *conn) allow(w *way) {
-	now := time.Now()
+func (c *conn) allow(f *effort) {
+	now, w := time.Now(), f.way
 	c.patient = true
 	c.mu.Lock()
 	c.cut = notCut
@@ -63,18 +67,44 @@ func (c *conn) allow(w *way) {
 	if whole, ok := w.Times.Whole(c.saidTimeout()); ok {
 		c.until(wholeStream, now.Add(whole))
 	}
-	if w.Times.Timeout > 0 {
-		c.perRequest = w.Times.Timeout
+	if f.limit > 0 {
+		c.perRequest = f.limit
 		if c.whole {
-			c.until(wholeRequest, now.Add(w.Times.Timeout))
+			c.until(wholeRequest, now.Add(f.limit))
 		}
 	}
+}
+
+// hear learns how long the request may take: what the route says, or the caller
+// if the route asks it.
+func (c *conn) hear(f *effort) {
+	f.limit = f.way.Times.Timeout
+	if wait, ok := f.way.Times.Caller.Wait(&c.x); ok {
+		if f.limit = wait; wait > 0 {
+			f.over = time.Now().Add(wait)
+		}
+	}
+}
+
+// handOn has the service know how long the caller still waits, or this attempt
+// may take if that is less.
+func (c *conn) handOn(f *effort) {
+	if f.over.IsZero() {
+		return
+	}
+	left := time.Until(f.over)
+	if f.retry != nil && f.retry.PerTry > 0 {
+		left = min(left, f.retry.PerTry)
+	}
+	var text [16]byte
+	c.x.SetHeader("grpc-timeout", route.AppendTimeout(text[:0], left))
+	c.rewriteHead()
 }
 
 func (c *conn) saidTimeout() ([]byte, bool) { return c.x.Copy("grpc-timeout", 0) }
 
 func (c *conn) disallow() {
-	c.patient, c.perRequest = false, 0
+	c.patient, c.perRequest, c.again = false, 0, 0
 	c.calm()
 }
 
@@ -88,6 +118,10 @@ func (c *conn) attempts(f *effort) bool {
 		}
 		c.fate = outcome{}
 		c.note.upstream = e.addr
+		if f.tries > 0 && !f.over.IsZero() {
+			c.handOn(f)
+			c.renew()
+		}
 		if f.retry != nil && f.retry.PerTry > 0 {
 			c.until(oneTry, time.Now().Add(f.retry.PerTry))
 		}
@@ -115,6 +149,7 @@ func (c *conn) attempts(f *effort) bool {
 			f.by.tried = append(f.by.tried, e)
 		}
 		f.tries++
+		c.again++
 		if !c.pause(wait) {
 			c.release(f)
 			return c.explain(errCut)
@@ -184,7 +219,7 @@ func (c *conn) discard(u *upstream) {
 func (c *conn) unplaced(why refusal) bool {
 	switch why {
 	case overloaded:
-		return c.fail(c.whole, http.StatusServiceUnavailable, upstreamFull)
+		return c.lose(http.StatusServiceUnavailable, upstreamFull)
 	case waitedTooLong:
 		return c.fail(c.whole, http.StatusGatewayTimeout, upstreamSlow)
 	}

@@ -1,6 +1,8 @@
 package embedded
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,15 +13,31 @@ import (
 
 // Envoy's words.
 const (
-	streamSlow    = "downstream duration timeout"
-	noUpstream    = "no healthy upstream"
-	connectFails  = "upstream connect error or disconnect/reset before headers. reset reason: connection failure"
-	upstreamEnds  = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
-	upstreamReset = "upstream connect error or disconnect/reset before headers. reset reason: remote reset"
-	upstreamBad   = "upstream connect error or disconnect/reset before headers. reset reason: protocol error"
-	upstreamFull  = "upstream connect error or disconnect/reset before headers. reset reason: overflow"
-	upstreamSlow  = "upstream request timeout"
+	noUpstream   = "no healthy upstream"
+	upstreamLost = "upstream connect error or disconnect/reset before headers. "
+	// The first is for requests that are tried once, the second for others.
+	resetReason  = "reset reason: "
+	latestReason = "retried and the latest reset reason: "
+	upstreamSlow = "upstream request timeout"
+	streamSlow   = "downstream duration timeout"
 )
+
+// The reasons.
+const (
+	connectFails  = "remote connection failure"
+	upstreamEnds  = "connection termination"
+	upstreamReset = "remote reset"
+	upstreamBad   = "protocol error"
+	upstreamFull  = "overflow"
+)
+
+// lose answers for an upstream that gave no response, with the reason.
+func (c *conn) lose(status int, why string) bool {
+	if c.again > 0 {
+		return c.fail(c.whole, status, upstreamLost+latestReason+why)
+	}
+	return c.fail(c.whole, status, upstreamLost+resetReason+why)
+}
 
 // mostInterim is how many 1xx responses may come before the final one.
 const mostInterim = 8
@@ -63,7 +81,19 @@ func (c *conn) ready() {
 		c.req.SetLength(int64(len(c.content)))
 	}
 	c.out = c.req.Append(c.out[:0])
+	c.headEnd, c.framing = len(c.out), c.req.Length
 	c.whole = c.takeBody()
+}
+
+// rewriteHead writes the head of the request that is ready once more, since it
+// has changed.
+func (c *conn) rewriteHead() {
+	body := bytes.Clone(c.out[c.headEnd:])
+	left := c.req.Length
+	c.req.Length = c.framing
+	c.out = c.req.Append(c.out[:0])
+	c.req.Length, c.headEnd = left, len(c.out)
+	c.out = append(c.out, body...)
 }
 
 // method is what the framing of the response depends on.
@@ -87,7 +117,7 @@ func (c *conn) ask(e *endpoint) (u *upstream, sent chan error, err error) {
 	u = c.rested(e, again)
 	for {
 		if u == nil {
-			fresh, err := e.dial(c.opened)
+			fresh, err := c.dial(e)
 			if err != nil {
 				c.stats.connectFails.Add(1)
 				return nil, nil, fmt.Errorf("%w: %w", errConnect, err)
@@ -115,6 +145,26 @@ func (c *conn) ask(e *endpoint) (u *upstream, sent chan error, err error) {
 		c.stats.retries.Add(1)
 		u, again = nil, false
 	}
+}
+
+// dial opens a connection, for as long as there is time.
+func (c *conn) dial(e *endpoint) (*upstream, error) {
+	if !c.patient {
+		return e.dial(context.Background(), c.opened)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c.mu.Lock()
+	c.dialling = cancel
+	if c.cut != notCut || c.gone {
+		cancel()
+	}
+	c.mu.Unlock()
+	u, err := e.dial(ctx, c.opened)
+	c.mu.Lock()
+	c.dialling = nil
+	c.mu.Unlock()
+	return u, err
 }
 
 // opened counts a connection to an upstream.
@@ -312,7 +362,7 @@ func (c *conn) explain(err error) bool {
 		c.stats.timeouts.Add(1)
 		return c.fail(c.whole, c.lateStatus(), streamSlow)
 	case errors.Is(err, errConnect):
-		return c.fail(c.whole, http.StatusServiceUnavailable, connectFails)
+		return c.lose(http.StatusServiceUnavailable, connectFails)
 	case errors.As(c.bodyErr, &e):
 		c.stats.malformed.Add(1)
 		return c.fail(false, e.Status, e.Reason)
@@ -321,13 +371,13 @@ func (c *conn) explain(err error) bool {
 		return false
 	case errors.As(err, &e):
 		c.stats.upstreamBad.Add(1)
-		return c.fail(c.whole, http.StatusBadGateway, upstreamBad)
+		return c.lose(http.StatusBadGateway, upstreamBad)
 	}
 	c.stats.upstreamResets.Add(1)
 	if errors.Is(err, errReset) {
-		return c.fail(c.whole, http.StatusServiceUnavailable, upstreamReset)
+		return c.lose(http.StatusServiceUnavailable, upstreamReset)
 	}
-	return c.fail(c.whole, http.StatusServiceUnavailable, upstreamEnds)
+	return c.lose(http.StatusServiceUnavailable, upstreamEnds)
 }
 
 // lateStatus is what Envoy calls a time that is over: the service's fault, once

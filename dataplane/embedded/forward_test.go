@@ -65,13 +65,13 @@ func TestExchange(t *testing.T) {
 		{"drops what concerns one hop", getHead + "Connection: close, x-a\r\nX-A: 1\r\nKeep-Alive: 1\r\n\r\n", []string{"HTTP/1.1 200 OK\r\nX-B: 1\r\nKeep-Alive: 2\r\nConnection: x-b\r\nX-C: 3\r\nContent-Length: 2\r\n\r\nok"},
 			"HTTP/1.1 200 OK\r\nX-C: 3\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok", []string{"GET / "}},
 		{"an answer that says too much is not followed by another", getHead + "\r\n" + getLast, []string{okay + "HTTP/1.1 666 Smuggled\r\n\r\n", okay}, okay2 + last2, []string{"GET / ", "GET / "}},
-		{"a malformed response", getLast, []string{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}, local("502 Bad Gateway", upstreamBad), []string{"GET / "}},
-		{"a response of malformed chunks", getLast, []string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+2\r\nok\r\n0\r\n\r\n"}, local("502 Bad Gateway", upstreamBad), []string{"GET / "}},
-		{"no response", getLast, []string{hangUp}, local("503 Service Unavailable", upstreamEnds), []string{"GET / "}},
-		{"half a response", getLast, []string{byebye + "HTTP/1.1 200 OK\r\nContent-Le"}, local("503 Service Unavailable", upstreamEnds), []string{"GET / "}},
+		{"a malformed response", getLast, []string{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}, local("502 Bad Gateway", upstreamLost+resetReason+upstreamBad), []string{"GET / "}},
+		{"a response of malformed chunks", getLast, []string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+2\r\nok\r\n0\r\n\r\n"}, local("502 Bad Gateway", upstreamLost+resetReason+upstreamBad), []string{"GET / "}},
+		{"no response", getLast, []string{hangUp}, local("503 Service Unavailable", upstreamLost+resetReason+upstreamEnds), []string{"GET / "}},
+		{"half a response", getLast, []string{byebye + "HTTP/1.1 200 OK\r\nContent-Le"}, local("503 Service Unavailable", upstreamLost+resetReason+upstreamEnds), []string{"GET / "}},
 		{"tries again what a resting connection did not take", getHead + "\r\n" + getLast, []string{okay, hangUp, okay}, okay2 + last2, []string{"GET / ", "GET / ", "GET / "}},
-		{"does not try again twice", getHead + "\r\n" + getLast, []string{okay, hangUp, hangUp}, okay2 + local("503 Service Unavailable", upstreamEnds), []string{"GET / ", "GET / ", "GET / "}},
-		{"does not try again what may not be repeated", getHead + "\r\n" + postHead + "Content-Length: 1\r\n\r\nx", []string{okay, hangUp, okay}, okay2 + local("503 Service Unavailable", upstreamEnds), []string{"GET / ", "POST / x"}},
+		{"does not try again twice", getHead + "\r\n" + getLast, []string{okay, hangUp, hangUp}, okay2 + local("503 Service Unavailable", upstreamLost+resetReason+upstreamEnds), []string{"GET / ", "GET / ", "GET / "}},
+		{"does not try again what may not be repeated", getHead + "\r\n" + postHead + "Content-Length: 1\r\n\r\nx", []string{okay, hangUp, okay}, okay2 + local("503 Service Unavailable", upstreamLost+resetReason+upstreamEnds), []string{"GET / ", "POST / x"}},
 		{"malformed chunks of a client", postHead + "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", []string{okay}, local("400 Bad Request", "a chunk does not end in CRLF where its size says"), nil},
 		{"a smuggled request", postHead + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", []string{okay}, local("400 Bad Request", "both Content-Length and Transfer-Encoding are given"), nil},
 		{"nothing after a malformed request", getHead + "\r\n" + "GET / HTTP/1.1\r\n\r\n" + getLast, []string{okay}, okay2 + local("400 Bad Request", "Host is not given exactly once, or is no host"), []string{"GET / "}},
@@ -97,7 +97,7 @@ func TestNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, addr := run(t, envoyLimits, nil, nobody)
-	if diff := cmp.Diff(local("503 Service Unavailable", connectFails), exchangeRaw(t, addr, getLast)); diff != "" {
+	if diff := cmp.Diff(local("503 Service Unavailable", upstreamLost+resetReason+connectFails), exchangeRaw(t, addr, getLast)); diff != "" {
 		t.Error(diff)
 	}
 	_, addr = run(t, envoyLimits, nil)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/taremesh/tare/dataplane/embedded/route"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/internal/http1"
 )
@@ -165,7 +166,10 @@ func (c *conn) tell() {
 func (c *conn) local(status int, body string) {
 	c.res.Fields = c.res.Fields[:0]
 	c.res.Status, c.res.Reason, c.res.Length, c.res.NoBody, c.res.Close = status, nil, int64(len(body)), c.head || status == 204, false
-	if body != "" {
+	switch kind, _ := c.req.Get("content-type"); {
+	case route.IsGRPC(kind) && c.req.Method != nil:
+		c.localGRPC(status, body)
+	case body != "":
 		c.res.Add(contentType, plainText)
 	}
 	c.x.res = &c.res
@@ -193,6 +197,47 @@ var reasons = func() map[int][]byte {
 }()
 
 var contentType, plainText = []byte("content-type"), []byte("text/plain")
+
+// localGRPC makes it one of gRPC's, where the status and the words stand in
+// fields of the head.
+func (c *conn) localGRPC(status int, body string) {
+	code, ok := grpcCodes[status]
+	if !ok {
+		code = grpcUnknown
+	}
+	c.res.Status, c.res.Length, c.res.NoBody = http.StatusOK, 0, true
+	c.res.Add(contentType, grpcType)
+	c.res.Add(grpcStatus, code)
+	if body != "" {
+		c.res.Add(grpcMessage, grpcEscape(body))
+	}
+}
+
+var (
+	grpcType    = []byte("application/grpc")
+	grpcStatus  = []byte("grpc-status")
+	grpcMessage = []byte("grpc-message")
+	grpcUnknown = []byte("2")
+	// grpcCodes are what gRPC calls the statuses of HTTP.
+	grpcCodes = map[int][]byte{
+		400: []byte("13"), 401: []byte("16"), 403: []byte("7"), 404: []byte("12"),
+		429: []byte("14"), 502: []byte("14"), 503: []byte("14"), 504: []byte("14"),
+	}
+)
+
+// grpcEscape escapes what may not stand in a grpc-message.
+func grpcEscape(text string) []byte {
+	const hex = "0123456789ABCDEF"
+	var b []byte
+	for i := range len(text) {
+		if c := text[i]; c >= ' ' && c <= '~' && c != '%' {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return b
+}
 
 // encodedBody is the body of a response that is given in the upstream's place,
 // as the filters want it.

@@ -58,7 +58,7 @@ func (p *proxy) sendCopy(to *cluster, request []byte, method http1.Method) {
 	}
 	if u == nil {
 		var err error
-		if u, err = e.dial(func() {}); err != nil {
+		if u, err = e.dial(p.life, func() {}); err != nil {
 			return
 		}
 	}

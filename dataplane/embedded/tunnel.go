@@ -20,7 +20,7 @@ func (p *proxy) tunnel(e *entrance, client net.Conn) {
 		return
 	}
 	began := time.Now()
-	u, err := at.dial(func() {})
+	u, err := at.dial(p.life, func() {})
 	if err != nil {
 		to.done(at, outcome{fault: connectFailed, took: time.Since(began)})
 		return

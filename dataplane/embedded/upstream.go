@@ -67,7 +67,7 @@ func (e *endpoint) give(u *upstream, sweep uint32) {
 
 // dial opens a fresh connection, or an exchange on one of HTTP/2. Opened is
 // called when a connection is opened.
-func (e *endpoint) dial(opened func()) (*upstream, error) {
+func (e *endpoint) dial(ctx context.Context, opened func()) (*upstream, error) {
 	u := &upstream{home: e}
 	if e.by != nil && e.by.http2 {
 		c, err := e.by.carry(e.addr, opened)
@@ -78,13 +78,13 @@ func (e *endpoint) dial(opened func()) (*upstream, error) {
 		return u, nil
 	}
 	opened()
-	c, err := dialTCP(context.Background(), e.addr)
+	c, err := dialTCP(ctx, e.addr)
 	if err != nil {
 		return nil, err
 	}
 	u.conn, u.probe = plain(c.(*net.TCPConn)), newProbe(c.(*net.TCPConn))
 	if e.by != nil {
-		if u.conn, err = e.by.shake(context.Background(), c); err != nil {
+		if u.conn, err = e.by.shake(ctx, c); err != nil {
 			return nil, err
 		}
 	}

@@ -63,7 +63,7 @@ func (e *Entry) Plain() bool {
 	f := &e.Forward
 	return e.Redirect == nil && e.Direct == nil && f.ClusterHeader == "" && f.path.none() && f.host.none() &&
 		len(e.requests)+len(e.responses)+len(f.Mirrors)+len(f.Hash) == 0 && f.Retry == nil &&
-		!f.Times.Set && f.Times.Idle == nil && f.Times.Stream == 0 && !f.Times.GRPC
+		!f.Times.Set && f.Times.Idle == nil && f.Times.Stream == 0 && !f.Times.GRPC && f.Times.Caller == nil
 }
 
 // level is what routes inherit.

@@ -44,6 +44,8 @@ type Times struct {
 	// (0: not cut) and made shorter by GRPCOffset.
 	GRPC                 bool
 	GRPCMost, GRPCOffset time.Duration
+	// Caller: grpc-timeout takes the place of Timeout; nil: it does not.
+	Caller *Caller
 }
 
 // DefaultTimeout is Envoy's.
@@ -108,6 +110,9 @@ func newTimes(a *routev3.RouteAction) (t Times, err error) {
 			return t, err
 		}
 		t.Idle = &d
+	}
+	if t.Caller, err = newCaller(a); err != nil {
+		return t, err
 	}
 	m := a.GetMaxStreamDuration()
 	if t.Stream, err = duration("max_stream_duration.max_stream_duration", m.GetMaxStreamDuration()); err != nil {

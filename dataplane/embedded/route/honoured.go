@@ -31,7 +31,7 @@ func Honoured() protofield.Honoured {
 		at + "RouteAction": {
 			"cluster", "cluster_header", "weighted_clusters", "cluster_not_found_response_code", "prefix_rewrite", "regex_rewrite",
 			"host_rewrite_literal", "host_rewrite_header", "host_rewrite_path_regex", "append_x_forwarded_host", "timeout",
-			"retry_policy", "request_mirror_policies", "hash_policy", "max_stream_duration",
+			"retry_policy", "request_mirror_policies", "hash_policy", "max_stream_duration", "max_grpc_timeout",
 		},
 		at + "RouteAction.MaxStreamDuration":               {"max_stream_duration", "grpc_timeout_header_max", "grpc_timeout_header_offset"},
 		at + "RouteAction.RequestMirrorPolicy":             {"cluster", "runtime_fraction", "disable_shadow_host_suffix_append"},

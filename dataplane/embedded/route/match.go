@@ -91,7 +91,7 @@ func (m *match) matches(x Request, path []byte) bool {
 	}
 	if m.grpc {
 		t, ok := x.Copy("content-type", 0)
-		if !ok || !isGRPC(t) {
+		if !ok || !IsGRPC(t) {
 			return false
 		}
 	}
@@ -113,8 +113,8 @@ func (m *match) matches(x Request, path []byte) bool {
 	return true
 }
 
-// isGRPC takes what Envoy takes: application/grpc, and that with a +.
-func isGRPC(contentType []byte) bool {
+// IsGRPC takes what Envoy takes: application/grpc, and that with a +.
+func IsGRPC(contentType []byte) bool {
 	const grpc = "application/grpc"
 	return len(contentType) >= len(grpc) && string(contentType[:len(grpc)]) == grpc &&
 		(len(contentType) == len(grpc) || contentType[len(grpc)] == '+')
