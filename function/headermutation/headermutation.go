@@ -5,7 +5,6 @@ import (
 
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/guest"
-	"github.com/taremesh/tare/study"
 )
 
 // Function returns header mutation.
@@ -16,7 +15,9 @@ func Function() function.Function {
 		Decode:   Decode,
 		Library:  &function.Library{Middleware: middleware},
 		Lua:      &function.Lua{Script: luaScript},
+		Wasm:     &function.Wasm{Module: module, Config: guestConfig},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
+		Dynmod:   &function.Dynmod{Module: "tare_headermutation", Config: guestConfig},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		External: external(),
 		Native:   &function.Native{Config: config, Types: []function.FilterType{{URL: typeURL, New: newFilter}}},
@@ -24,10 +25,6 @@ func Function() function.Function {
 			` "response": [{"op": "append", "name": "x-via", "value": "tare"}, {"op": "remove", "name": "server"}]}`,
 		Judge:  judge,
 		Trials: trials(),
-		Without: map[study.Form]string{
-			study.FormWasm:   "not built",
-			study.FormDynmod: "not built",
-		},
 	}
 }
 

@@ -16,7 +16,9 @@ func external() *function.External {
 	nothing := func(extproc.Head) (none extproc.Changes) { return none }
 	process := extproc.Process{Request: nothing, Response: nothing}
 	return &function.External{
-		Serve: func(ctx context.Context, _ function.Spec, l net.Listener) error { return extproc.Serve(ctx, l, process) },
+		Serve: func(ctx context.Context, _ function.Spec, l net.Listener) error {
+			return extproc.Serve(ctx, l, process)
+		},
 		Config: func(function.Spec) (function.FilterConfig, error) {
 			packed, err := dataplane.Pack(extproc.Config(function.ExternalCluster, process))
 			if err != nil {

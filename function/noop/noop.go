@@ -21,6 +21,7 @@ func Function() function.Function {
 			Config: func(function.Spec) ([]byte, error) { return nil, nil },
 		},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
+		Dynmod:   &function.Dynmod{Module: "tare_noop", Config: func(function.Spec) ([]byte, error) { return nil, nil }},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		External: external(),
 		Forecast: forecast,
@@ -29,7 +30,6 @@ func Function() function.Function {
 		Example:  `{}`,
 		Without: map[study.Form]string{
 			study.FormLibrary: "none: a middleware that does nothing is a call that the compiler may leave out",
-			study.FormDynmod:  "not built: needs a dynamic module of Envoy's",
 		},
 	}
 }

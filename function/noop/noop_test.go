@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -131,17 +132,29 @@ func Example() {
 	// Output: noop asm 0 <nil>
 }
 
-// The modules do not differ by how they manage memory.
-func TestSameMemory(t *testing.T) {
-	ours, err := os.ReadFile("filter/src/memory.rs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := os.ReadFile("../ratelimit/filter/src/memory.rs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(ours, theirs) {
-		t.Error("memory.rs of the no-op and of the rate limit are not the same")
+// The modules do not differ by how they manage memory, are configured, or talk
+// to their proxy: what all have is the same file.
+func TestSameSources(t *testing.T) {
+	for name, least := range map[string]int{"memory.rs": 4, "envoy.rs": 4, "lines.rs": 2, "proxy.rs": 2, "wasm.rs": 0} {
+		paths, err := filepath.Glob("../*/filter/src/" + name)
+		if err != nil || len(paths) < least {
+			t.Fatalf("%s: %d files, %v", name, len(paths), err)
+		}
+		if name == "wasm.rs" { // that of header-mutation and route-context, which change headers
+			paths = []string{"../headermutation/filter/src/wasm.rs", "../routecontext/filter/src/wasm.rs"}
+		}
+		first, err := os.ReadFile(paths[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths[1:] {
+			other, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(first, other) {
+				t.Errorf("%s and %s are not the same", paths[0], path)
+			}
+		}
 	}
 }

@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/guest"
-	"github.com/taremesh/tare/study"
 )
 
 // Function returns the rate limit.
@@ -21,12 +20,10 @@ func Function() function.Function {
 		Lua:      &function.Lua{Script: luaScript},
 		Wasm:     &function.Wasm{Module: module, Config: wasmConfiguration},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
+		Dynmod:   &function.Dynmod{Module: "tare_ratelimit", Config: wasmConfiguration},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		External: external(),
 		Forecast: forecast,
 		Judge:    judge,
-		Without: map[study.Form]string{
-			study.FormDynmod: "not built: needs a dynamic module of Envoy's",
-		},
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/guest"
-	"github.com/taremesh/tare/study"
 )
 
 // Function returns context-based routing.
@@ -17,7 +16,9 @@ func Function() function.Function {
 		Library:  &function.Library{Transport: transport},
 		Native:   &function.Native{Shape: shape},
 		Lua:      &function.Lua{Script: luaScript},
+		Wasm:     &function.Wasm{Module: module, Config: guestConfig},
 		WasmGo:   &function.Wasm{Module: guest.Module, Config: guestConfig},
+		Dynmod:   &function.Dynmod{Module: "tare_routecontext", Config: guestConfig},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		External: external(),
 		Prepare:  prepare,
@@ -28,10 +29,6 @@ func Function() function.Function {
 		Judge:  judge,
 		Trials: trials(),
 		Decide: &function.Decide{Params: apart, Model: decide},
-		Without: map[study.Form]string{
-			study.FormWasm:   "not built",
-			study.FormDynmod: "not built",
-		},
 	}
 }
 

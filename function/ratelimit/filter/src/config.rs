@@ -56,7 +56,7 @@ impl Config {
     }
 
     /// The limits of a path as it was sent; its query is no part of it.
-    pub fn limits(&self, sent: &[u8]) -> Option<Limits> {
+    pub fn limits(&self, sent: &[u8]) -> Option<Limits<'_>> {
         let path = sent.split(|&c| c == b'?').next().unwrap_or(sent);
         self.paths.iter().find(|p| p.path == path).map(Limits)
     }

@@ -8,6 +8,9 @@
 //! at who calls (claims.rs), at the bucket and at the clock. Nothing that a
 //! request says can make the filter panic.
 //!
+//! Outside of WebAssembly the crate is a dynamic module of Envoy's: the same
+//! rule, with buckets in the process's memory (dynmod.rs).
+//!
 //! The configuration is docs/formats/ratelimit-wasm.md, read by config.rs.
 
 #![deny(unsafe_code)]
@@ -30,3 +33,9 @@ mod filter;
 #[cfg(target_arch = "wasm32")]
 #[allow(unsafe_code)]
 mod host;
+
+#[cfg(not(any(target_arch = "wasm32", test)))]
+mod dynmod;
+#[cfg(not(any(target_arch = "wasm32", test)))]
+#[allow(unsafe_code)]
+mod envoy;
