@@ -98,7 +98,6 @@ func (c *conn) handOn(f *effort) {
 	}
 	var text [16]byte
 	c.x.SetHeader("grpc-timeout", route.AppendTimeout(text[:0], left))
-	c.rewriteHead()
 }
 
 func (c *conn) saidTimeout() ([]byte, bool) { return c.x.Copy("grpc-timeout", 0) }
@@ -120,7 +119,7 @@ func (c *conn) attempts(f *effort) bool {
 		c.note.upstream = e.addr
 		if f.tries > 0 && !f.over.IsZero() {
 			c.handOn(f)
-			c.renew()
+			c.rewriteHead()
 		}
 		if f.retry != nil && f.retry.PerTry > 0 {
 			c.until(oneTry, time.Now().Add(f.retry.PerTry))
