@@ -52,7 +52,7 @@ func trials() []function.Trial {
 	}
 	part := answer("text/plain", 5000, "Content-Range", "bytes 0-4999/9000")
 	part[0].Status = http.StatusPartialContent
-	drip := answer("text/plain", 300)
+	drip := answer("text/plain", 40)
 	drip[0].Header.Del("Content-Length")
 	drip[0].Pause = time.Millisecond
 	service := []function.Replica{{Paths: map[string][]function.Answer{

@@ -41,7 +41,7 @@ func library(spec function.Spec) (func(http.Handler) http.Handler, error) {
 // slow is the path that the trials' service holds requests for, as long as held.
 const (
 	slow = "/slow"
-	held = 400 * time.Millisecond
+	held = 300 * time.Millisecond
 )
 
 func trials() []function.Trial {

@@ -9,7 +9,7 @@ import (
 )
 
 // slack is how long after its response a request may still hold its place.
-const slack = 80 * time.Millisecond
+const slack = 60 * time.Millisecond
 
 // judge is the model too: whoever is refused found the hop full, with as many
 // others as the limit under way at some moment of its own; never are more than

@@ -66,12 +66,12 @@ func trials() []function.Trial {
 		},
 	}, {
 		Name:     "all are delayed and aborted",
-		Params:   `{"delay": {"time": "200ms", "percent": 100}, "abort": {"status": 429, "percent": 100}}`,
+		Params:   `{"delay": {"time": "100ms", "percent": 100}, "abort": {"status": 429, "percent": 100}}`,
 		Requests: []function.Request{{AtOnce: 4}},
 		Mutants: []function.Mutant{
 			{Name: "not delayed", Params: `{"abort": {"status": 429, "percent": 100}}`},
-			{Name: "not aborted", Params: `{"delay": {"time": "200ms", "percent": 100}}`},
-			{Name: "too long", Params: `{"delay": {"time": "2s", "percent": 100}, "abort": {"status": 429, "percent": 100}}`},
+			{Name: "not aborted", Params: `{"delay": {"time": "100ms", "percent": 100}}`},
+			{Name: "too long", Params: `{"delay": {"time": "1100ms", "percent": 100}, "abort": {"status": 429, "percent": 100}}`},
 		},
 	}, {
 		Name:     "a share is delayed",
@@ -91,7 +91,7 @@ func trials() []function.Trial {
 		Name:   "by header",
 		Params: `{"delay": {"by_header": true}, "abort": {"by_header": true}}`,
 		Requests: []function.Request{
-			asks(), asks(DelayHeader, "200"), asks(AbortHeader, "418"), asks(AbortHeader, "404", DelayHeader, "200"),
+			asks(), asks(DelayHeader, "100"), asks(AbortHeader, "418"), asks(AbortHeader, "404", DelayHeader, "100"),
 			asks(AbortHeader, "199"), asks(AbortHeader, "600"), asks(AbortHeader, "none"), asks(AbortHeader, "500", AbortPercentHeader, "0"),
 			asks(DelayHeader, "-1"), asks(DelayHeader, "200", DelayPercentHeader, "0"), asks(AbortHeader, "200"),
 			{Header: http.Header{http.CanonicalHeaderKey(AbortHeader): {"503"}, http.CanonicalHeaderKey(AbortPercentHeader): {"50"}}, Times: 20, AtOnce: 5},

@@ -77,16 +77,16 @@ func sequences() []function.Trial {
 	}
 	return []function.Trial{{
 		Name:     "conditions and attempts",
-		Params:   `{"on": ["5xx", "reset"], "statuses": [409], "retries": 2, "base": "40ms"}`,
+		Params:   `{"on": ["5xx", "reset"], "statuses": [409], "retries": 2, "base": "20ms"}`,
 		Replicas: service,
 		Requests: requests,
 		Mutants: []function.Mutant{
-			{Name: "one retry more", Params: `{"on": ["5xx", "reset"], "statuses": [409], "retries": 3, "base": "40ms"}`},
-			{Name: "one retry less", Params: `{"on": ["5xx", "reset"], "statuses": [409], "retries": 1, "base": "40ms"}`},
-			{Name: "not on 409", Params: `{"on": ["5xx", "reset"], "retries": 2, "base": "40ms"}`},
-			{Name: "on 404 too", Params: `{"on": ["5xx", "reset"], "statuses": [409, 404], "retries": 2, "base": "40ms"}`},
-			{Name: "not on 500", Params: `{"on": ["gateway-error", "reset"], "statuses": [409], "retries": 2, "base": "40ms"}`},
-			{Name: "not when cut", Params: `{"statuses": [409, 500, 502, 503, 504], "retries": 2, "base": "40ms"}`},
+			{Name: "one retry more", Params: `{"on": ["5xx", "reset"], "statuses": [409], "retries": 3, "base": "20ms"}`},
+			{Name: "one retry less", Params: `{"on": ["5xx", "reset"], "statuses": [409], "retries": 1, "base": "20ms"}`},
+			{Name: "not on 409", Params: `{"on": ["5xx", "reset"], "retries": 2, "base": "20ms"}`},
+			{Name: "on 404 too", Params: `{"on": ["5xx", "reset"], "statuses": [409, 404], "retries": 2, "base": "20ms"}`},
+			{Name: "not on 500", Params: `{"on": ["gateway-error", "reset"], "statuses": [409], "retries": 2, "base": "20ms"}`},
+			{Name: "not when cut", Params: `{"statuses": [409, 500, 502, 503, 504], "retries": 2, "base": "20ms"}`},
 			{Name: "no backoff", Spoil: func(e *function.Evidence) {
 				for i := range e.Deliveries {
 					e.Deliveries[i].At = time.Millisecond
@@ -118,7 +118,7 @@ func sequences() []function.Trial {
 }
 
 func placesAndTimes() []function.Trial {
-	late, fail := function.Answer{Delay: 1200 * time.Millisecond}, function.Answer{Status: http.StatusServiceUnavailable, Delay: 200 * time.Millisecond}
+	late, fail := function.Answer{Delay: 1000 * time.Millisecond}, function.Answer{Status: http.StatusServiceUnavailable, Delay: 200 * time.Millisecond}
 	return []function.Trial{{
 		Name:   "a time for each attempt",
 		Params: `{"on": ["5xx"], "retries": 2, "per_try": "200ms", "base": "5ms"}`,

@@ -82,7 +82,7 @@ func trials() []function.Trial {
 	}, {
 		Name:     "with a body",
 		Params:   `{"timeout": "300ms"}`,
-		Replicas: []function.Replica{answers},
+		Replicas: []function.Replica{{Paths: map[string][]function.Answer{"/slow": {{Delay: 1200 * time.Millisecond}}}}},
 		Requests: []function.Request{{Target: "/slow", Method: http.MethodPost, Body: "sent"}},
 		Mutants:  []function.Mutant{{Name: "no timeout", Params: `{"timeout": "1h"}`}},
 	}}
