@@ -532,7 +532,7 @@ func free(t *testing.T) string {
 // applies reports whether a difference is one of the case: of raw ones by the
 // whole name.
 func applies(d *difference, name string) bool {
-	if strings.HasPrefix(d.Case, "raw/") {
+	if strings.HasPrefix(d.Case, "raw") {
 		return name == d.Case
 	}
 	return strings.HasPrefix(name, d.Case)

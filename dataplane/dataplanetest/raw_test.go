@@ -160,7 +160,7 @@ func (l *ledger) note(r *http.Request) {
 // the embedded plane, and where it differs from Envoy is listed.
 func TestBothRefuse(t *testing.T) {
 	t.Parallel()
-	listed := known(t, "raw")
+	listed := known(t, "raw/")
 	cases := harm()
 	var records [2][][]string
 	for k, plane := range planes(t) {

@@ -72,6 +72,9 @@ func (s *stream) request() bool {
 	b = append(append(b, r.Host...), "\r\n"...)
 	for name, values := range r.Header {
 		lower := strings.ToLower(name)
+		if lower == "host" && len(values) == 1 && values[0] == r.Host {
+			continue // said twice
+		}
 		if !transferable(lower, values) {
 			return false
 		}

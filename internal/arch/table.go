@@ -99,6 +99,7 @@ var homes = []home{
 	{"github.com/chromedp", nil},                      // tests only
 	{"github.com/prometheus", nil},                    // tests only
 	{"github.com/summerwind/h2spec", nil},             // tests only
+	{"golang.org/x/net", nil},                         // tests only
 	{"golang.org/x/perf", nil},                        // tests only
 }
 
