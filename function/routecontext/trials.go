@@ -6,14 +6,43 @@ import (
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
 )
 
+// trials are few, with many requests each: some forms take seconds to stand.
 func trials() []function.Trial {
-	all := []function.Trial{byHeader(), byCookie(), byQuery(), byMethodAndClaim(), inOrder(), byIdentity(), forged(), pairs()}
+	all := []function.Trial{
+		together("header, cookie, query, method and claim", byHeader(), byCookie(), byQuery(), byMethodAndClaim(), inOrder()),
+		byIdentity(), forged(), pairs(),
+	}
 	for i := range all {
 		all[i].Replicas = make([]function.Replica, Services)
 	}
 	return all
+}
+
+// told is evidence of the function under other parameters: requests reach the
+// services that its model says.
+func told(params string) func(*function.Evidence) {
+	return func(e *function.Evidence) {
+		p, err := study.JSONParams("mutant", []byte(params))
+		if err != nil {
+			return // the mutant is then not found, which fails
+		}
+		decoded, err := Decode(p)
+		if err != nil {
+			return
+		}
+		s, err := specOf(decoded)
+		if err != nil {
+			return
+		}
+		for i, d := range e.Deliveries {
+			if o := e.Observations[d.Of]; o.Request != nil {
+				e.Deliveries[i].Replica = s.service(s.question(o))
+			}
+		}
+	}
 }
 
 // with is a request with headers, each "name: value".
@@ -53,12 +82,12 @@ func byHeader() function.Trial {
 			with("/", "X-Empty:"), with("/", "X-Empty: 1"), with("/", "X-Agent: Bot", "X-Tier: gold"), // 17–19
 		},
 		Mutants: []function.Mutant{
-			{Name: "another value", Params: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "Gold"}], "service": 1}]}`},
-			{Name: "prefix for exact", Params: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "match": "prefix", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-agent", "match": "prefix", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "value": ""}], "service": 1}]}`},
-			{Name: "present for exact", Params: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-agent", "match": "prefix", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "match": "present"}], "service": 1}]}`},
-			{Name: "exact for prefix", Params: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-agent", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "value": ""}], "service": 1}]}`},
-			{Name: "a value for present", Params: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-agent", "match": "prefix", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-debug", "value": "0"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "value": ""}], "service": 1}]}`},
-			{Name: "another order", Params: `{"rules": [{"when": [{"from": "header", "name": "x-agent", "match": "prefix", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "value": ""}], "service": 1}]}`},
+			{Name: "another value", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "Gold"}], "service": 1}]}`)},
+			{Name: "prefix for exact", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "x-tier", "match": "prefix", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-agent", "match": "prefix", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "value": ""}], "service": 1}]}`)},
+			{Name: "present for exact", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-agent", "match": "prefix", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "match": "present"}], "service": 1}]}`)},
+			{Name: "exact for prefix", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-agent", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "value": ""}], "service": 1}]}`)},
+			{Name: "a value for present", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-agent", "match": "prefix", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-debug", "value": "0"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "value": ""}], "service": 1}]}`)},
+			{Name: "another order", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "x-agent", "match": "prefix", "value": "Bot"}], "service": 2}, {"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1}, {"when": [{"from": "header", "name": "x-debug", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "x-empty", "value": ""}], "service": 1}]}`)},
 			{Name: "the first copy counts", Spoil: elsewhere(7, 0)},
 			{Name: "the last copy counts", Spoil: elsewhere(6, 0)},
 			{Name: "copies are joined", Spoil: elsewhere(5, 0)},
@@ -88,10 +117,10 @@ func byCookie() function.Trial {
 			with("/", "Cookie: id=a=b"), with("/", "Cookie: id=b=a="), with("/", "Cookie: x=lab=1"), with("/", "Plan: pro", "X-Cookie: Plan=pro"), // 17–20
 		},
 		Mutants: []function.Mutant{
-			{Name: "another name's case", Params: `{"rules": [{"when": [{"from": "cookie", "name": "plan", "value": "pro"}], "service": 1}, {"when": [{"from": "cookie", "name": "lab", "match": "present"}], "service": 2}, {"when": [{"from": "cookie", "name": "id", "match": "prefix", "value": "a="}], "service": 2}]}`},
-			{Name: "prefix for exact", Params: `{"rules": [{"when": [{"from": "cookie", "name": "Plan", "match": "prefix", "value": "pro"}], "service": 1}, {"when": [{"from": "cookie", "name": "lab", "match": "present"}], "service": 2}, {"when": [{"from": "cookie", "name": "id", "match": "prefix", "value": "a="}], "service": 2}]}`},
-			{Name: "a value for present", Params: `{"rules": [{"when": [{"from": "cookie", "name": "Plan", "value": "pro"}], "service": 1}, {"when": [{"from": "cookie", "name": "lab", "value": "0"}], "service": 2}, {"when": [{"from": "cookie", "name": "id", "match": "prefix", "value": "a="}], "service": 2}]}`},
-			{Name: "a header instead", Params: `{"rules": [{"when": [{"from": "header", "name": "plan", "value": "pro"}], "service": 1}]}`},
+			{Name: "another name's case", Spoil: told(`{"rules": [{"when": [{"from": "cookie", "name": "plan", "value": "pro"}], "service": 1}, {"when": [{"from": "cookie", "name": "lab", "match": "present"}], "service": 2}, {"when": [{"from": "cookie", "name": "id", "match": "prefix", "value": "a="}], "service": 2}]}`)},
+			{Name: "prefix for exact", Spoil: told(`{"rules": [{"when": [{"from": "cookie", "name": "Plan", "match": "prefix", "value": "pro"}], "service": 1}, {"when": [{"from": "cookie", "name": "lab", "match": "present"}], "service": 2}, {"when": [{"from": "cookie", "name": "id", "match": "prefix", "value": "a="}], "service": 2}]}`)},
+			{Name: "a value for present", Spoil: told(`{"rules": [{"when": [{"from": "cookie", "name": "Plan", "value": "pro"}], "service": 1}, {"when": [{"from": "cookie", "name": "lab", "value": "0"}], "service": 2}, {"when": [{"from": "cookie", "name": "id", "match": "prefix", "value": "a="}], "service": 2}]}`)},
+			{Name: "a header instead", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "plan", "value": "pro"}], "service": 1}]}`)},
 			{Name: "the last cookie counts", Spoil: elsewhere(8, 1)},
 			{Name: "only the first pair", Spoil: elsewhere(4, 0)},
 			{Name: "wants a space between", Spoil: elsewhere(5, 0)},
@@ -117,10 +146,10 @@ func byQuery() function.Trial {
 			with("/?q=a%20b"), with("/?q=a+b"), with("/?none"), with("/?none="), with("/?none=1"), with("/a%2Fb//c?v=2"), // 21–26
 		},
 		Mutants: []function.Mutant{
-			{Name: "prefix for exact", Params: `{"rules": [{"when": [{"from": "query", "name": "v", "match": "prefix", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "q", "match": "prefix", "value": "a%20"}], "service": 2}, {"when": [{"from": "query", "name": "none", "value": ""}], "service": 1}]}`},
-			{Name: "another name's case", Params: `{"rules": [{"when": [{"from": "query", "name": "V", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "q", "match": "prefix", "value": "a%20"}], "service": 2}, {"when": [{"from": "query", "name": "none", "value": ""}], "service": 1}]}`},
-			{Name: "another encoding", Params: `{"rules": [{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "q", "match": "prefix", "value": "a+"}], "service": 2}, {"when": [{"from": "query", "name": "none", "value": ""}], "service": 1}]}`},
-			{Name: "present for empty", Params: `{"rules": [{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "q", "match": "prefix", "value": "a%20"}], "service": 2}, {"when": [{"from": "query", "name": "none", "match": "present"}], "service": 1}]}`},
+			{Name: "prefix for exact", Spoil: told(`{"rules": [{"when": [{"from": "query", "name": "v", "match": "prefix", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "q", "match": "prefix", "value": "a%20"}], "service": 2}, {"when": [{"from": "query", "name": "none", "value": ""}], "service": 1}]}`)},
+			{Name: "another name's case", Spoil: told(`{"rules": [{"when": [{"from": "query", "name": "V", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "q", "match": "prefix", "value": "a%20"}], "service": 2}, {"when": [{"from": "query", "name": "none", "value": ""}], "service": 1}]}`)},
+			{Name: "another encoding", Spoil: told(`{"rules": [{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "q", "match": "prefix", "value": "a+"}], "service": 2}, {"when": [{"from": "query", "name": "none", "value": ""}], "service": 1}]}`)},
+			{Name: "present for empty", Spoil: told(`{"rules": [{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 1}, {"when": [{"from": "query", "name": "beta", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "q", "match": "prefix", "value": "a%20"}], "service": 2}, {"when": [{"from": "query", "name": "none", "match": "present"}], "service": 1}]}`)},
 			{Name: "the last copy counts", Spoil: elsewhere(6, 1)},
 			{Name: "decodes", Spoil: elsewhere(13, 1)},
 			{Name: "looks in the path", Spoil: elsewhere(9, 1)},
@@ -146,12 +175,12 @@ func byMethodAndClaim() function.Trial {
 			as("DELETE", "ann", "Team"), as("OPTIONS", "ann", "Team"), as("PUT", "Team", "ann"), // 11–13
 		},
 		Mutants: []function.Mutant{
-			{Name: "any condition", Params: `{"rules": [{"when": [{"from": "method", "value": "PUT"}], "service": 1}, {"when": [{"from": "claim", "name": "subscription", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`},
-			{Name: "first condition only", Params: `{"rules": [{"when": [{"from": "method", "value": "PUT"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`},
-			{Name: "last condition only", Params: `{"rules": [{"when": [{"from": "claim", "name": "subscription", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`},
-			{Name: "another claim", Params: `{"rules": [{"when": [{"from": "method", "value": "PUT"}, {"from": "claim", "name": "user", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`},
-			{Name: "whole names of users", Params: `{"rules": [{"when": [{"from": "method", "value": "PUT"}, {"from": "claim", "name": "subscription", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`},
-			{Name: "another method", Params: `{"rules": [{"when": [{"from": "method", "value": "PUT"}, {"from": "claim", "name": "subscription", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "OPTIONS"}], "service": 2}]}`},
+			{Name: "any condition", Spoil: told(`{"rules": [{"when": [{"from": "method", "value": "PUT"}], "service": 1}, {"when": [{"from": "claim", "name": "subscription", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`)},
+			{Name: "first condition only", Spoil: told(`{"rules": [{"when": [{"from": "method", "value": "PUT"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`)},
+			{Name: "last condition only", Spoil: told(`{"rules": [{"when": [{"from": "claim", "name": "subscription", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`)},
+			{Name: "another claim", Spoil: told(`{"rules": [{"when": [{"from": "method", "value": "PUT"}, {"from": "claim", "name": "user", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`)},
+			{Name: "whole names of users", Spoil: told(`{"rules": [{"when": [{"from": "method", "value": "PUT"}, {"from": "claim", "name": "subscription", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "DELETE"}], "service": 2}]}`)},
+			{Name: "another method", Spoil: told(`{"rules": [{"when": [{"from": "method", "value": "PUT"}, {"from": "claim", "name": "subscription", "value": "Team"}], "service": 1}, {"when": [{"from": "claim", "name": "user", "match": "prefix", "value": "root"}], "service": 2}, {"when": [{"from": "method", "value": "OPTIONS"}], "service": 2}]}`)},
 			{Name: "the claim's case does not count", Spoil: elsewhere(4, 1)},
 			{Name: "changes the method", Spoil: func(e *function.Evidence) { e.Deliveries[1].Message.Method = "POST" }},
 		},
@@ -169,9 +198,9 @@ func inOrder() function.Trial {
 			with("/?b", "A: 1", "Cookie: c=1"), with("/?b", "A: 1"), with("/?b", "Cookie: c=1"), with("/", "A: 1", "Cookie: c=1"), with("/", "Cookie: c=1"), with("/"),
 		},
 		Mutants: []function.Mutant{
-			{Name: "the last rule wins", Params: `{"rules": [{"when": [{"from": "cookie", "name": "c", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "a", "match": "present"}], "service": 0}, {"when": [{"from": "query", "name": "b", "match": "present"}], "service": 1}]}`},
-			{Name: "rules to the first service count for nothing", Params: `{"rules": [{"when": [{"from": "header", "name": "a", "match": "present"}, {"from": "query", "name": "b", "match": "present"}, {"from": "cookie", "name": "c", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "b", "match": "present"}], "service": 1}, {"when": [{"from": "cookie", "name": "c", "match": "present"}], "service": 2}]}`},
-			{Name: "two of three conditions", Params: `{"rules": [{"when": [{"from": "header", "name": "a", "match": "present"}, {"from": "query", "name": "b", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "b", "match": "present"}], "service": 1}, {"when": [{"from": "header", "name": "a", "match": "present"}], "service": 0}, {"when": [{"from": "cookie", "name": "c", "match": "present"}], "service": 2}]}`},
+			{Name: "the last rule wins", Spoil: told(`{"rules": [{"when": [{"from": "cookie", "name": "c", "match": "present"}], "service": 2}, {"when": [{"from": "header", "name": "a", "match": "present"}], "service": 0}, {"when": [{"from": "query", "name": "b", "match": "present"}], "service": 1}]}`)},
+			{Name: "rules to the first service count for nothing", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "a", "match": "present"}, {"from": "query", "name": "b", "match": "present"}, {"from": "cookie", "name": "c", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "b", "match": "present"}], "service": 1}, {"when": [{"from": "cookie", "name": "c", "match": "present"}], "service": 2}]}`)},
+			{Name: "two of three conditions", Spoil: told(`{"rules": [{"when": [{"from": "header", "name": "a", "match": "present"}, {"from": "query", "name": "b", "match": "present"}], "service": 2}, {"when": [{"from": "query", "name": "b", "match": "present"}], "service": 1}, {"when": [{"from": "header", "name": "a", "match": "present"}], "service": 0}, {"when": [{"from": "cookie", "name": "c", "match": "present"}], "service": 2}]}`)},
 		},
 	}
 }
@@ -190,9 +219,9 @@ func byIdentity() function.Trial {
 			xfcc("URI=spiffe://mesh/x;URI=spiffe://mesh/web"), xfcc("XURI=spiffe://mesh/web"), xfcc("Hash=1;URI=spiffe://mesh/ns/lab/b;DNS=c"), // 13–15
 		},
 		Mutants: []function.Mutant{
-			{Name: "believes nobody", Params: `{"rules": [{"when": [{"from": "identity", "value": "spiffe://mesh/web"}], "service": 1}]}`},
-			{Name: "prefix for exact", Params: `{"forwarded": true, "rules": [{"when": [{"from": "identity", "match": "prefix", "value": "spiffe://mesh/web"}], "service": 1}, {"when": [{"from": "identity", "match": "prefix", "value": "spiffe://mesh/ns/lab/"}], "service": 2}]}`},
-			{Name: "exact for prefix", Params: `{"forwarded": true, "rules": [{"when": [{"from": "identity", "value": "spiffe://mesh/web"}], "service": 1}, {"when": [{"from": "identity", "value": "spiffe://mesh/ns/lab/"}], "service": 2}]}`},
+			{Name: "believes nobody", Spoil: told(`{"rules": [{"when": [{"from": "identity", "value": "spiffe://mesh/web"}], "service": 1}]}`)},
+			{Name: "prefix for exact", Spoil: told(`{"forwarded": true, "rules": [{"when": [{"from": "identity", "match": "prefix", "value": "spiffe://mesh/web"}], "service": 1}, {"when": [{"from": "identity", "match": "prefix", "value": "spiffe://mesh/ns/lab/"}], "service": 2}]}`)},
+			{Name: "exact for prefix", Spoil: told(`{"forwarded": true, "rules": [{"when": [{"from": "identity", "value": "spiffe://mesh/web"}], "service": 1}, {"when": [{"from": "identity", "value": "spiffe://mesh/ns/lab/"}], "service": 2}]}`)},
 			{Name: "the first element counts", Spoil: elsewhere(5, 1)},
 			{Name: "the last element does not count", Spoil: elsewhere(6, 0)},
 			{Name: "who was called counts", Spoil: elsewhere(4, 1)},
@@ -214,7 +243,7 @@ func forged() function.Trial {
 			with("/", "X-Tare-Route: service-2", "X-Tare-Route: service-1"),
 		},
 		Mutants: []function.Mutant{
-			{Name: "believes a certificate in a header", Params: `{"forwarded": true, "rules": [{"when": [{"from": "identity", "match": "present"}], "service": 1}, {"when": [{"from": "query", "name": "v", "value": "2"}], "service": 2}]}`},
+			{Name: "believes a certificate in a header", Spoil: told(`{"forwarded": true, "rules": [{"when": [{"from": "identity", "match": "present"}], "service": 1}, {"when": [{"from": "query", "name": "v", "value": "2"}], "service": 2}]}`)},
 			{Name: "believes a route", Spoil: elsewhere(2, 1)},
 			{Name: "believes a route before a rule", Spoil: elsewhere(3, 1)},
 		},
@@ -251,7 +280,7 @@ func pairs() function.Trial {
 		Name: "the published pairs of requests", Params: apart,
 		Mutants: []function.Mutant{
 			{Name: "tells nothing apart", Params: `{"rules": [{"when": [{"from": "header", "name": "x-none", "match": "present"}], "service": 1}]}`},
-			{Name: "one less", Params: strings.Replace(apart, `{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 1}, `, "", 1)},
+			{Name: "one less", Spoil: told(strings.Replace(apart, `{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 1}, `, "", 1))},
 			{Name: "by turns", Spoil: func(e *function.Evidence) {
 				for k := range e.Deliveries {
 					e.Deliveries[k].Replica = k % Services
@@ -263,4 +292,43 @@ func pairs() function.Trial {
 		t.Requests = append(t.Requests, p.A, p.B)
 	}
 	return t
+}
+
+// together is the parts as one trial: the rules of all, which no other part's
+// requests match, and each part's mutants on what was seen of its requests.
+func together(name string, parts ...function.Trial) function.Trial {
+	all := function.Trial{Name: name}
+	var rules []string
+	for _, part := range parts {
+		list := strings.TrimSuffix(strings.TrimPrefix(part.Params, `{"rules": [`), `]}`)
+		rules = append(rules, list)
+		first, n := len(all.Requests), len(part.Requests)
+		all.Requests = append(all.Requests, part.Requests...)
+		for _, m := range part.Mutants {
+			spoil := m.Spoil
+			all.Mutants = append(all.Mutants, function.Mutant{Name: part.Name + ": " + m.Name, Spoil: func(e *function.Evidence) { within(e, first, n, spoil) }})
+		}
+	}
+	all.Params = `{"rules": [` + strings.Join(rules, ", ") + `]}`
+	return all
+}
+
+// within spoils what was seen of n requests from the first on.
+func within(e *function.Evidence, first, n int, spoil func(*function.Evidence)) {
+	part := function.Evidence{Observations: e.Observations[first : first+n : first+n], Served: e.Served, Trial: e.Trial}
+	var rest []function.Delivery
+	for _, d := range e.Deliveries {
+		if d.Of < first || d.Of >= first+n {
+			rest = append(rest, d)
+			continue
+		}
+		d.Of -= first
+		part.Deliveries = append(part.Deliveries, d)
+	}
+	spoil(&part)
+	for _, d := range part.Deliveries {
+		d.Of += first
+		rest = append(rest, d)
+	}
+	e.Deliveries = rest
 }
