@@ -145,7 +145,7 @@ func (f *Filter) count(l *lua.LState) int {
 // at is one copy of a request header, by its place from 0.
 func (f *Filter) at(l *lua.LState) int {
 	x, name, i := f.request(l), l.CheckString(2), l.CheckInt(3)
-	var result lua.LValue = lua.LNil
+	result := lua.LValue(lua.LNil)
 	function.Copies(x, name, func(copied []byte) bool {
 		if i == 0 {
 			result = lua.LString(copied)
