@@ -42,6 +42,7 @@ import (
 	"github.com/taremesh/tare/function/routepath"
 	"github.com/taremesh/tare/function/split"
 	"github.com/taremesh/tare/function/timeout"
+	"github.com/taremesh/tare/function/tracing"
 	"github.com/taremesh/tare/internal/named"
 	"github.com/taremesh/tare/internal/process"
 	"github.com/taremesh/tare/load"
@@ -89,6 +90,7 @@ func Functions() (named.Set[function.Function], error) {
 		routepath.Function(),
 		split.Function(),
 		timeout.Function(),
+		tracing.Function(),
 	)
 }
 

@@ -10,7 +10,9 @@ import (
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	uuidv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/request_id/uuid/v3"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/taremesh/tare/internal/protofield"
 )
@@ -22,12 +24,14 @@ var honouredOfListeners = protofield.Honoured{
 	"envoy.config.listener.v3.Filter":      {"name", "typed_config"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
 		"codec_type", "stat_prefix", "rds", "http_filters", "generate_request_id", "server_header_transformation",
-		"access_log", "tracing", "forward_client_cert_details", "set_current_client_cert_details", "upgrade_configs",
+		"access_log", "tracing", "request_id_extension", "forward_client_cert_details", "set_current_client_cert_details", "upgrade_configs",
 	},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails": {"uri", "dns"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig":               {"upgrade_type"},
 	"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy":                                                        {"stat_prefix", "cluster"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing":                     {"random_sampling", "overall_sampling", "client_sampling", "provider"},
+	"envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension":                                {"typed_config"},
+	"envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig":                                                       {"pack_trace_reason", "use_request_id_for_trace_sampling"},
 	"envoy.type.v3.Percent":                                                  {"value"},
 	"envoy.config.trace.v3.Tracing.Http":                                     {"name", "typed_config"},
 	"envoy.config.accesslog.v3.AccessLog":                                    {"name", "typed_config"},
@@ -157,6 +161,9 @@ func (s *listenerSpec) observers(m *hcmv3.HttpConnectionManager) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	if err := noRequestIDs(m); err != nil {
+		return err
+	}
 	if t := m.GetTracing(); t != nil {
 		packed, err := anypb.New(t)
 		if err != nil {
@@ -165,6 +172,26 @@ func (s *listenerSpec) observers(m *hcmv3.HttpConnectionManager) error {
 		all = append(all, filterSpec{name: "tracing", config: packed})
 	}
 	s.filters = append(all, s.filters...)
+	return nil
+}
+
+// noRequestIDs refuses what needs ids of requests: they are neither made nor
+// looked at, so that traces cannot be sampled by them.
+func noRequestIDs(m *hcmv3.HttpConnectionManager) error {
+	e := m.GetRequestIdExtension()
+	if m.GetTracing() == nil && e == nil {
+		return nil
+	}
+	ids, err := check(e.GetTypedConfig(), &uuidv3.UuidRequestIdConfig{})
+	if err != nil {
+		return fmt.Errorf("request_id_extension: %w", err)
+	}
+	for name, given := range map[string]*wrapperspb.BoolValue{
+		"pack_trace_reason": ids.GetPackTraceReason(), "use_request_id_for_trace_sampling": ids.GetUseRequestIdForTraceSampling()} {
+		if given == nil || given.GetValue() {
+			return fmt.Errorf("request_id_extension: field %s: must be false, request ids are not supported", name)
+		}
+	}
 	return nil
 }
 
