@@ -24,9 +24,12 @@ import (
 	"github.com/taremesh/tare/function/concurrencylimit"
 	"github.com/taremesh/tare/function/cors"
 	"github.com/taremesh/tare/function/deadline"
+	"github.com/taremesh/tare/function/discovery"
 	"github.com/taremesh/tare/function/extauthz"
+	"github.com/taremesh/tare/function/failover"
 	"github.com/taremesh/tare/function/fault"
 	"github.com/taremesh/tare/function/headermutation"
+	"github.com/taremesh/tare/function/healthcheck"
 	"github.com/taremesh/tare/function/jwt"
 	"github.com/taremesh/tare/function/mirror"
 	"github.com/taremesh/tare/function/mtls"
@@ -72,9 +75,12 @@ func Functions() (named.Set[function.Function], error) {
 		concurrencylimit.Function(),
 		cors.Function(),
 		deadline.Function(),
+		discovery.Function(),
 		extauthz.Function(),
+		failover.Function(),
 		fault.Function(),
 		headermutation.Function(),
+		healthcheck.Function(),
 		jwt.Function(),
 		mirror.Function(),
 		mtls.Function(),

@@ -1,0 +1,34 @@
+package healthcheck
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/balance"
+)
+
+// NewTransport sends a client's requests to the healthy replicas (host:port) in
+// turn. It returns when each has been checked once, or the context ends: who
+// has not answered by then is unhealthy until it does. Close it.
+func NewTransport(ctx context.Context, s Spec, replicas []string, next http.RoundTripper) *balance.Transport {
+	c := balance.DefaultConfig()
+	c.Panic = 0
+	c.Check = &balance.Check{Path: s.Path, Timeout: s.Timeout.Std(), Interval: s.Interval.Std(), Healthy: s.HealthyAfter, Unhealthy: s.UnhealthyAfter}
+	t := balance.NewTransport(next, c, replicas, nil)
+	// That the time is over is no failure: see above.
+	_ = t.Group.Settled(ctx)
+	return t
+}
+
+func transport(spec function.Spec, replicas []string) (func(http.RoundTripper) http.RoundTripper, error) {
+	s, err := specOf(spec)
+	if err != nil {
+		return nil, err
+	}
+	return func(next http.RoundTripper) http.RoundTripper {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*s.Timeout.Std())
+		defer cancel()
+		return NewTransport(ctx, s, replicas, next)
+	}, nil
+}
