@@ -2,6 +2,7 @@ package concurrencylimit
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	adaptivev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/adaptive_concurrency/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -151,5 +154,65 @@ func TestInterceptorsShareTheLimit(t *testing.T) {
 	}
 	if err := stream(nil, nil, nil, func(any, grpc.ServerStream) error { return nil }); err != nil {
 		t.Errorf("after it: %v", err)
+	}
+}
+
+// holding answers when it may.
+type holding struct {
+	grpc_health_v1.UnimplementedHealthServer
+	entered, open chan bool
+}
+
+func (h holding) Check(context.Context, *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
+	h.entered <- true
+	<-h.open
+	return &grpc_health_v1.HealthCheckResponse{}, nil
+}
+
+// TestInterceptorsOfARealServer: what is full refuses calls and streams, and
+// serves again.
+func TestInterceptorsOfARealServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := holding{entered: make(chan bool), open: make(chan bool)}
+	unary, stream := Interceptors(1)
+	server, done := grpc.NewServer(grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream)), make(chan error, 1)
+	grpc_health_v1.RegisterHealthServer(server, service)
+	go func() { done <- server.Serve(l) }()
+	cc, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cc.Close()
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	client, query := grpc_health_v1.NewHealthClient(cc), &grpc_health_v1.HealthCheckRequest{}
+	for range 2 {
+		first := make(chan error)
+		go func() {
+			_, err := client.Check(t.Context(), query)
+			first <- err
+		}()
+		<-service.entered
+		if _, err := client.Check(t.Context(), query); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("a second call: %v", err)
+		}
+		watch, err := client.Watch(t.Context(), query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := watch.Recv(); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("a stream: %v", err)
+		}
+		service.open <- true
+		if err := <-first; err != nil {
+			t.Errorf("the first call: %v", err)
+		}
 	}
 }
