@@ -1,134 +1,24 @@
 package dataplanetest_test
 
 import (
-	"context"
 	"crypto/tls"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
-	"github.com/taremesh/tare/catalog"
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/dataplane/dataplanetest"
 	"github.com/taremesh/tare/function/mtls"
-	"github.com/taremesh/tare/internal/process"
 )
-
-const patience = 20 * time.Second
-
-// The test binary is a proxy of tare's when it is started as one.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "proxy" {
-		os.Exit(proxyMain(os.Args[2:]))
-	}
-	os.Exit(m.Run())
-}
-
-func proxyMain(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	o := catalog.ProxyOptions{Ready: func(string) { fmt.Println(catalog.ReadyLine) }}
-	flags := flag.NewFlagSet("proxy", flag.ExitOnError)
-	plane := flags.String("dataplane", "", "")
-	flags.StringVar(&o.XDS, "xds", "", "")
-	flags.StringVar(&o.Node, "node", "", "")
-	flags.IntVar(&o.Workers, "workers", 0, "")
-	flags.StringVar(&o.Admin, "admin", "", "")
-	err := flags.Parse(args)
-	if err == nil {
-		err = serveProxy(ctx, *plane, o)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 3
-	}
-	return 0
-}
-
-func serveProxy(ctx context.Context, plane string, o catalog.ProxyOptions) error {
-	proxies, err := catalog.Proxies()
-	if err != nil {
-		return err
-	}
-	p, err := proxies.Get(plane)
-	if err != nil {
-		return err
-	}
-	return p.Serve(ctx, o)
-}
-
-// planes are the data planes that are held against each other, Envoy first.
-func planes(t *testing.T) []dataplane.DataPlane {
-	t.Helper()
-	b, err := catalog.NewBench("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	var all []dataplane.DataPlane
-	for _, name := range []string{"envoy", "embedded"} {
-		p, err := b.DataPlanes.Get(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
-	}
-	return all
-}
-
-var names atomic.Int64
-
-// begin starts a proxy that obeys the configuration, and returns it when it
-// takes connections.
-func begin(t *testing.T, plane dataplane.DataPlane, p dataplane.Proxy) dataplane.Instance {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	i, err := plane.Start(ctx, dataplane.Options{Name: fmt.Sprint("both-", names.Add(1))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := i.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := i.Configure(ctx, p); err != nil {
-		t.Fatal(err)
-	}
-	listens(t, p.Listen)
-	return i
-}
-
-// listens waits until somebody takes connections: Envoy acknowledges a listener
-// a little before it does.
-func listens(t *testing.T, addr string) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			c.Close()
-			return
-		}
-	}
-	t.Fatalf("nothing listens on %s", addr)
-}
 
 // carrier is how HTTP is carried on one side.
 type carrier struct {
@@ -279,114 +169,6 @@ func (s *service) look() []string {
 	return seen
 }
 
-// headerLines are the fields in the order of their names; dates differ.
-func headerLines(prefix string, h http.Header) (lines []string) {
-	for name, values := range h {
-		for _, v := range values {
-			if name == "Date" {
-				v = "(a date)"
-			}
-			lines = append(lines, prefix+strings.ToLower(name)+": "+v)
-		}
-	}
-	slices.Sort(lines)
-	return lines
-}
-
-// difference is one that is known: Envoy has the first line where the embedded
-// plane has the second; an empty one is no line.
-type difference struct {
-	Case     string `json:"case"` // a prefix of the case's name; empty: all
-	Envoy    string `json:"envoy,omitempty"`
-	Embedded string `json:"embedded,omitempty"`
-	Reason   string `json:"reason"`
-	met      bool
-}
-
-// known are the differences that are listed, with their reasons. Those of the
-// prefixes must be met by the end of the test, or they are none any more.
-func known(t *testing.T, prefixes ...string) []*difference {
-	t.Helper()
-	text, err := os.ReadFile("differences.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []*difference
-	if err := json.Unmarshal(text, &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range all {
-		if d.Reason == "" {
-			t.Errorf("a difference without a reason: %+v", d)
-		}
-	}
-	t.Cleanup(func() {
-		for _, d := range all {
-			for _, p := range prefixes {
-				if strings.HasPrefix(d.Case, p) && !d.met {
-					t.Errorf("a listed difference was not met: %+v", *d)
-				}
-			}
-		}
-	})
-	return all
-}
-
-// hold finds fault with differences between two records of a case that are not
-// listed. Lines that both have are no difference, whatever their order.
-func hold(t *testing.T, listed []*difference, name string, envoy, embedded []string) {
-	t.Helper()
-	a, b := slices.Clone(envoy), slices.Clone(embedded)
-	for _, line := range envoy {
-		if i := slices.Index(b, line); i >= 0 {
-			b = slices.Delete(b, i, i+1)
-			a = slices.Delete(a, slices.Index(a, line), slices.Index(a, line)+1)
-		}
-	}
-	for _, d := range listed {
-		for applies(d, name) && (d.Envoy != "" || d.Embedded != "") {
-			i, j := slices.Index(a, d.Envoy), slices.Index(b, d.Embedded)
-			if d.Envoy != "" && i < 0 || d.Embedded != "" && j < 0 {
-				break
-			}
-			d.met = true
-			if d.Envoy != "" {
-				a = slices.Delete(a, i, i+1)
-			}
-			if d.Embedded != "" {
-				b = slices.Delete(b, j, j+1)
-			}
-		}
-	}
-	for _, line := range a {
-		t.Errorf("%s: on Envoy alone: %s", name, line)
-	}
-	for _, line := range b {
-		t.Errorf("%s: on the embedded plane alone: %s", name, line)
-	}
-}
-
-// inform reads a whole response into lines.
-func inform(r *http.Response, err error) []string {
-	if err != nil {
-		return []string{"no response"}
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	lines := []string{fmt.Sprintf("status %d by %s", r.StatusCode, r.Proto)}
-	lines = append(lines, headerLines("header ", r.Header)...)
-	text := string(body)
-	if len(text) > 100 {
-		text = fmt.Sprintf("%s… (%d bytes)", text[:20], len(text))
-	}
-	lines = append(lines, fmt.Sprintf("body %q", text))
-	lines = append(lines, headerLines("trailer ", r.Trailer)...)
-	if err != nil {
-		lines = append(lines, "the body breaks off")
-	}
-	return lines
-}
-
 // case of HTTP: a request.
 type asked struct {
 	name   string
@@ -518,22 +300,4 @@ func TestBothCarry(t *testing.T) {
 			}
 		})
 	}
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	addr, err := process.FreeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
-
-// applies reports whether a difference is one of the case: of raw ones by the
-// whole name.
-func applies(d *difference, name string) bool {
-	if strings.HasPrefix(d.Case, "raw") {
-		return name == d.Case
-	}
-	return strings.HasPrefix(name, d.Case)
 }
