@@ -34,6 +34,9 @@ func (f *filter) expression(text string) error {
 	if text == "" {
 		return errors.New("an expression is empty")
 	}
+	if _, err := regexp.Compile(text); err != nil { // of itself: ")(" would pass as a part
+		return err
+	}
 	e, err := regexp.Compile(whole(text))
 	if err == nil {
 		f.regex = append(f.regex, e)

@@ -77,7 +77,7 @@ func (s Spec) badOrigins() error {
 		}
 	}
 	for i, e := range s.OriginRegex {
-		if _, err := regexp.Compile(whole(e)); e == "" || err != nil {
+		if _, err := regexp.Compile(e); e == "" || err != nil {
 			return fmt.Errorf("origin_regex[%d]: %q is no expression: %w", i, e, err)
 		}
 	}

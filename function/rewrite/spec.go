@@ -66,7 +66,7 @@ func (r Rule) validate() error {
 		}
 		return nil
 	}
-	e, err := regexp.Compile(whole(r.Regex))
+	e, err := regexp.Compile(r.Regex) // and not whole: ")(" would pass
 	if err != nil {
 		return fmt.Errorf(".regex: %w", err)
 	}

@@ -67,7 +67,7 @@ func (r Rule) validate() error {
 	case strings.ContainsAny(r.Path+r.Prefix, "?#"):
 		return fmt.Errorf("%q holds a query", r.Path+r.Prefix)
 	}
-	if _, err := regexp.Compile(whole(r.Regex)); err != nil {
+	if _, err := regexp.Compile(r.Regex); err != nil {
 		return fmt.Errorf("regex: %w", err)
 	}
 	return nil
