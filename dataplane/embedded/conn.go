@@ -61,6 +61,7 @@ type conn struct {
 	begun      bool          // something of the request has been sent
 	bodyErr    error         // what became of its body
 	patient    bool          // the route says how long there is time
+	ruled      bool          // the route says when to try again
 	again      int           // attempts beyond the first
 	perRequest time.Duration // from the end of the request; 0: any time
 

@@ -18,7 +18,15 @@ func decodeRoutes(a *anypb.Any) (*route.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return route.Decode(rc)
+	c, err := route.Decode(rc)
+	if err != nil {
+		return nil, err
+	}
+	// What is left of Envoy's own checks of its messages.
+	if err := rc.Validate(); err != nil {
+		return nil, fmt.Errorf("field %w", err)
+	}
+	return c, nil
 }
 
 const filterConfigURL = "type.googleapis.com/envoy.config.route.v3.FilterConfig"

@@ -60,7 +60,7 @@ func (c *conn) giveCookie(setCookie string) {
 // allow starts the times of the route.
 func (c *conn) allow(f *effort) {
 	now, w := time.Now(), f.way
-	c.patient = true
+	c.patient, c.ruled = true, w.Retry != nil
 	c.mu.Lock()
 	c.cut = notCut
 	c.mu.Unlock()
@@ -103,7 +103,7 @@ func (c *conn) handOn(f *effort) {
 func (c *conn) saidTimeout() ([]byte, bool) { return c.x.Copy("grpc-timeout", 0) }
 
 func (c *conn) disallow() {
-	c.patient, c.perRequest, c.again = false, 0, 0
+	c.patient, c.ruled, c.perRequest, c.again = false, false, 0, 0
 	c.calm()
 }
 

@@ -14,6 +14,9 @@ func (c *conn) follow() bool {
 		c.x.AddResponseHeader("location", w.Location(&c.x))
 		return c.reply(w.Redirect.Status, "")
 	case w.Direct != nil:
+		if w.Direct.Locates() {
+			c.x.AddResponseHeader("location", w.Location(&c.x))
+		}
 		return c.reply(w.Direct.Status, w.Direct.Body)
 	}
 	to := c.table.to(w, &c.x)

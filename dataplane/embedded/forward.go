@@ -113,7 +113,8 @@ var errConnect = errors.New("connect")
 // ask makes one attempt at an endpoint, until the head of its response.
 func (c *conn) ask(e *endpoint) (u *upstream, sent chan error, err error) {
 	c.begun, c.bodyErr = false, nil
-	again := c.whole && idempotent(c.req.Method)
+	// Where the route says when to try again, nothing else does.
+	again := c.whole && !c.ruled && idempotent(c.req.Method)
 	u = c.rested(e, again)
 	for {
 		if u == nil {

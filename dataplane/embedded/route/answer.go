@@ -49,9 +49,13 @@ func newRedirect(a *routev3.RedirectAction) (r Redirect, err error) {
 	return r, nil
 }
 
-// Location is where the client is sent.
+// Location is where the client is sent, or with some direct answers, what it
+// has asked for.
 func (e *Entry) Location(x Request) []byte {
 	r := e.Redirect
+	if r == nil {
+		r = &Redirect{}
+	}
 	from := "http"
 	if p, ok := x.Copy("x-forwarded-proto", 0); ok && string(p) == "https" {
 		from = "https"
@@ -97,6 +101,9 @@ type Direct struct {
 	Status int
 	Body   string
 }
+
+// Locates reports whether the answer says where what it speaks of is.
+func (d *Direct) Locates() bool { return d.Status == 201 || d.Status >= 300 && d.Status < 400 }
 
 // mostBody is the longest body of a direct answer, Envoy's default.
 const mostBody = 4096
