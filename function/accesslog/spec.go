@@ -1,0 +1,35 @@
+package accesslog
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/study"
+)
+
+// Spec is where lines go.
+type Spec struct {
+	Path string `json:"path" yaml:"path"` // of the file, absolute; it is made, or added to
+}
+
+// Decode reads and validates the parameters.
+func Decode(p study.Params) (function.Spec, error) {
+	var s Spec
+	if err := p.Decode(&s); err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(s.Path) {
+		return nil, fmt.Errorf("access-log: path %q: want an absolute path of a file", s.Path)
+	}
+	return s, nil
+}
+
+// specOf asserts that a Spec came from this package's Decode.
+func specOf(spec function.Spec) (Spec, error) {
+	s, ok := spec.(Spec)
+	if !ok {
+		return Spec{}, fmt.Errorf("access-log: parameters of type %T: want accesslog.Spec from Decode", spec)
+	}
+	return s, nil
+}
