@@ -14,6 +14,7 @@ import (
 	"github.com/taremesh/tare/dataplane/xds"
 	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/accesslog"
 	"github.com/taremesh/tare/function/balancehash"
 	"github.com/taremesh/tare/function/balanceleastrequest"
 	"github.com/taremesh/tare/function/balanceroundrobin"
@@ -65,6 +66,7 @@ import (
 // Functions are the traffic-control functions there are.
 func Functions() (named.Set[function.Function], error) {
 	return named.NewSet("function", func(f function.Function) string { return f.Name },
+		accesslog.Function(),
 		balancehash.Function(),
 		balanceleastrequest.Function(),
 		balanceroundrobin.Function(),
