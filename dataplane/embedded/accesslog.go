@@ -101,6 +101,7 @@ func (l *accessLog) fail(err error) {
 // note is what is known of a request for its line. One belongs to each
 // connection and is used again for every request.
 type note struct {
+	http2    bool       // the request came over it
 	log      *accessLog // nil: there is no request, or no log
 	began    time.Time
 	protocol string
@@ -128,7 +129,10 @@ func (n *note) begin(l *accessLog, r *http1.Request) {
 		n.protocol = ""
 	} else {
 		n.received.Store(max(r.Length, 0))
-		if r.Old() {
+		switch {
+		case n.http2:
+			n.protocol = "HTTP/2"
+		case r.Old():
 			n.protocol = "HTTP/1.0"
 		}
 	}

@@ -14,6 +14,7 @@ import (
 type exchange struct {
 	tcp     net.Conn             // to ask for addresses
 	tls     *tls.ConnectionState // nil: clear text
+	http2   bool
 	req     *http1.Request
 	res     *http1.Response // nil until there is one
 	scratch []byte          // what filters set

@@ -28,7 +28,7 @@ type special struct {
 	set  func(*exchange, []byte) bool // nil: has no effect
 }
 
-var httpScheme = []byte("http")
+var httpScheme, httpsScheme = []byte("http"), []byte("https")
 
 var requestSpecial = []special{
 	{":method", func(x *exchange) ([]byte, bool) { return x.req.Method, true }, nil},
@@ -36,7 +36,7 @@ var requestSpecial = []special{
 		func(x *exchange, v []byte) bool { return x.req.SetTarget(v) }},
 	{":authority", func(x *exchange) ([]byte, bool) { return x.req.Host, true },
 		func(x *exchange, v []byte) bool { return x.req.SetHost(v) }},
-	{":scheme", func(*exchange) ([]byte, bool) { return httpScheme, true }, nil},
+	{":scheme", func(x *exchange) ([]byte, bool) { return x.scheme(), true }, nil},
 	{"content-length", func(x *exchange) ([]byte, bool) { return x.number(x.req.Length, x.req.Length > 0) }, nil},
 }
 
@@ -219,7 +219,7 @@ var properties = map[string]func(*exchange) ([]byte, bool){
 	"request\x00path":        func(x *exchange) ([]byte, bool) { return x.req.Target, true },
 	"request\x00url_path":    func(x *exchange) ([]byte, bool) { return x.req.Path, true },
 	"request\x00host":        func(x *exchange) ([]byte, bool) { return x.req.Host, true },
-	"request\x00scheme":      func(*exchange) ([]byte, bool) { return httpScheme, true },
+	"request\x00scheme":      func(x *exchange) ([]byte, bool) { return x.scheme(), true },
 	"request\x00protocol":    func(x *exchange) ([]byte, bool) { return x.protocol(), true },
 	"request\x00size":        func(x *exchange) ([]byte, bool) { return wide(max(x.req.Length, 0)), true },
 	"request\x00useragent":   func(x *exchange) ([]byte, bool) { return x.req.Get("user-agent") },
@@ -228,12 +228,15 @@ var properties = map[string]func(*exchange) ([]byte, bool){
 	"response\x00code":       func(x *exchange) ([]byte, bool) { return x.code() },
 	"source\x00address":      func(x *exchange) ([]byte, bool) { return []byte(x.tcp.RemoteAddr().String()), true },
 	"destination\x00address": func(x *exchange) ([]byte, bool) { return []byte(x.tcp.LocalAddr().String()), true },
-	"connection\x00mtls":     func(*exchange) ([]byte, bool) { return []byte{0}, true },
+	"connection\x00mtls":     func(x *exchange) ([]byte, bool) { return x.mutual(), true },
 }
 
 func (x *exchange) protocol() []byte {
 	if x.req.Old() {
 		return []byte("HTTP/1.0")
+	}
+	if x.http2 {
+		return []byte("HTTP/2")
 	}
 	return []byte("HTTP/1.1")
 }
@@ -246,3 +249,18 @@ func (x *exchange) code() ([]byte, bool) {
 }
 
 func wide(n int64) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(n)) }
+
+func (x *exchange) scheme() []byte {
+	if x.tls != nil {
+		return httpsScheme
+	}
+	return httpScheme
+}
+
+// mutual is a boolean: both sides have shown a certificate.
+func (x *exchange) mutual() []byte {
+	if x.tls != nil && len(x.tls.PeerCertificates) > 0 {
+		return []byte{1}
+	}
+	return []byte{0}
+}

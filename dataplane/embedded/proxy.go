@@ -180,8 +180,8 @@ func (p *proxy) adopt(src net.Conn, tcp *net.TCPConn, e *entrance) {
 
 // embody makes the connection of one stream of HTTP/2; nil when the proxy ends.
 func (p *proxy) embody(s *stream, e *entrance) *conn {
-	c := &conn{p: p, from: e, in: reader{src: s}, probe: s, x: exchange{tcp: s}, shaken: e.toldOf(s.r)}
-	c.x.tls = c.peer
+	c := &conn{p: p, from: e, in: reader{src: s}, probe: s, x: exchange{tcp: s, http2: true}, shaken: e.toldOf(s.r)}
+	c.x.tls, c.note.http2 = c.peer, true
 	if !p.enter(c) {
 		return nil
 	}
