@@ -167,7 +167,7 @@ func (p *proxy) families() []*family {
 	active.add(strconv.Itoa(busy))
 	shakes := &family{name: "tare_handshake_failures_total", kind: "counter", help: "Connections whose TLS handshake failed."}
 	shakes.add(strconv.FormatUint(p.handshakes.Load(), 10))
-	return append([]*family{conns, active, shakes}, p.ofClusters()...)
+	return append(append([]*family{conns, active, shakes}, p.ofClusters()...), p.fitness()...)
 }
 
 // busy counts connections of HTTP/1.1, and requests.
