@@ -87,11 +87,20 @@ var abilities = map[Vector][]Ability{
 //go:embed tries.json
 var triesText []byte
 
-// Tries lists what forms were tried for, as the tests of this package found it.
+// safetyText is what functiontest.TestSafety found.
+//
+//go:embed safety.json
+var safetyText []byte
+
+// Tries lists what forms were tried for, as tests found it.
 func Tries() ([]Try, error) {
 	var all []Try
-	if err := json.Unmarshal(triesText, &all); err != nil {
-		return nil, fmt.Errorf("read the tries: %w", err)
+	for _, text := range [][]byte{triesText, safetyText} {
+		var some []Try
+		if err := json.Unmarshal(text, &some); err != nil {
+			return nil, fmt.Errorf("read the tries: %w", err)
+		}
+		all = append(all, some...)
 	}
 	return all, nil
 }

@@ -11,5 +11,5 @@
 // getAtIndex, add, replace, remove), respond, clearRouteCache, streamInfo():dynamicMetadata() (get, set of
 // text), timestamp, timestampString and the log functions; and of Lua's own
 // libraries base, string, table and math. Files, processes, other services
-// and bodies it cannot reach. Its memory is the proxy's and is not bounded.
+// and bodies it cannot reach. Its memory is the proxy's, bounded only by its time.
 package script

@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -44,6 +45,9 @@ func (f *Filter) open() {
 	for _, name := range forbidden {
 		l.SetGlobal(name, lua.LNil)
 	}
+	if text, ok := l.GetGlobal(lua.StringLibName).(*lua.LTable); ok {
+		text.RawSetString("rep", l.NewFunction(repeat))
+	}
 	resolution := l.NewTable()
 	resolution.RawSetString("MILLISECOND", lua.LNumber(millisecond))
 	resolution.RawSetString("MICROSECOND", lua.LNumber(microsecond))
@@ -60,6 +64,19 @@ func (f *Filter) open() {
 		all[level] = f.print
 	}
 	f.handle = f.object(all)
+}
+
+// mostRepeated is how long a text may become by one call: memory that is asked
+// for at once is had before anything can look at the clock.
+const mostRepeated = 1 << 20
+
+func repeat(l *lua.LState) int {
+	text, n := l.CheckString(1), max(l.CheckInt(2), 0)
+	if len(text) > 0 && n > mostRepeated/len(text) {
+		l.RaiseError("string.rep: more than %d bytes are not supported by the embedded data plane", mostRepeated)
+	}
+	l.Push(lua.LString(strings.Repeat(text, n)))
+	return 1
 }
 
 // object is a value with methods. One that is not there is an error with its name.

@@ -110,6 +110,7 @@ func TestFailures(t *testing.T) {
 		{"nil", `local x = nil; x.y = 1`, "attempt to index"},
 		{"loop", `while true do end`, "took more than"},
 		{"deep", `local function f() return f() + 1 end; f()`, "stack overflow"},
+		{"much at once", `string.rep("x", 2000000000)`, "more than 1048576 bytes"},
 		{"not there", `handle:body()`, "body is not supported by the embedded data plane"},
 		{"files", `io.open("x")`, "attempt to index"},
 		{"processes", `os.exit(1)`, "attempt to index"},
