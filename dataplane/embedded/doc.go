@@ -1,5 +1,5 @@
-// Package embedded is the data plane that comes with tare: an HTTP/1.1 proxy in
-// Go, configured over delta ADS with Envoy's own messages.
+// Package embedded is the data plane that comes with tare: a proxy in Go for
+// HTTP/1.1, HTTP/2, WebSocket and TCP, in clear text or over TLS, configured over delta ADS with Envoy's own messages.
 //
 // Plane starts proxies as processes; Serve is what runs in them. A subscription
 // takes the resources and refuses by name whatever it would not do. From
@@ -14,11 +14,20 @@
 // connections once a second instead of by deadlines. Heads and chunks are read
 // by package internal/http1, which refuses what is malformed or ambiguous.
 //
+// HTTP/2 is the standard library's, at both ends. What it brings or takes is
+// shown to the rest as a connection of HTTP/1.1 (stream, carried), so that
+// routes, filters, balancing, retries and logs are written once, and every head
+// is held against one strict parser whatever carried it. Trailers go past that,
+// from HTTP/2 to HTTP/2. Certificates come over SDS: a new one is used by every
+// handshake from then on, and no connection is dropped for it. When what a
+// listener's connections depend on changes, new ones come in by another entrance
+// and old ones end after their next response.
+//
 // An access log is Envoy's: its format's common operators, gathered in memory
 // and written by a goroutine of its own at 64 KiB or after 10 s. Other operators,
 // other loggers and conditions are refused by name.
 //
-// It does no TLS, no HTTP/2, no upgrades, no health checks and no circuit
-// breaking, adds no headers of its own, and drops trailers. Retries are made
-// only where a resting connection turns out to have ended.
+// It adds no headers of its own to requests, resumes no TLS sessions, speaks no
+// WebSocket over HTTP/2 and no HTTP/3, and drops trailers where either side is
+// HTTP/1.1, and those of requests.
 package embedded

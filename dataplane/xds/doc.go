@@ -3,7 +3,7 @@
 //
 // Resources is the translation, a pure function. A Server hands one proxy to
 // each node id: Set gives every resource the number of its snapshot as version,
-// pushes them in the order clusters, endpoints, listeners, routes, and returns
+// pushes secrets, clusters, endpoints, listeners and routes, and returns
 // when the node has acknowledged each one, or with the words of its refusal.
 //
 // The server listens on loopback without encryption, keeps nothing on disk, and
