@@ -31,7 +31,9 @@ func (c *conn) strive(to *cluster) bool {
 	if w.Retry != nil && w.Retry.Applies(&c.x) {
 		f.retry = w.Retry
 	}
-	f.by.hash, f.by.hashed = w.Sum(&c.x, c.giveCookie)
+	if len(w.Hash) > 0 {
+		f.by.hash, f.by.hashed = w.Sum(&c.x, c.giveCookie)
+	}
 	f.by.patience = w.Times.Timeout
 	if f.retry != nil || len(w.mirrors) > 0 {
 		if !c.gatherMost() {

@@ -161,6 +161,45 @@ func (o *origin) requests() []string {
 	return append([]string(nil), o.seen...)
 }
 
+// await waits until so many requests have come.
+func (o *origin) await(t testing.TB, n int) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		if len(o.requests()) >= n {
+			return
+		}
+	}
+	t.Fatalf("got %d requests, want %d", len(o.requests()), n)
+}
+
+// serveTable has the proxy serve a table, and returns its address.
+func serveTable(t testing.TB, p *proxy, made *table, addrs ...string) string {
+	t.Helper()
+	p.use(made, addrs)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.listen(l)
+	return l.Addr().String()
+}
+
+// joined is the first table's route, which matches as m says, before the second's.
+func joined(t testing.TB, first, second *table, m *routev3.RouteMatch) *table {
+	t.Helper()
+	to := &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: "service"}}}
+	routes, err := route.Decode(&routev3.RouteConfiguration{VirtualHosts: []*routev3.VirtualHost{{Name: "all", Domains: []string{"*"},
+		Routes: []*routev3.Route{{Match: m, Action: to}, {Match: dataplane.AnyPath(), Action: to}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := &table{routes: routes, chain: second.chain, ways: []way{first.ways[0], second.ways[0]}}
+	made.ways[0].Entry, made.ways[1].Entry = routes.Entries[0], routes.Entries[1]
+	return made
+}
+
 // dial opens a raw connection to the proxy.
 func dial(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()

@@ -261,7 +261,7 @@ func (c *Config) weigh(to *choice, e *Entry, w *routev3.WeightedCluster, levels 
 		one.Cluster = cluster.GetName()
 		one.Place = fmt.Sprintf("%s cluster %d", e.Place, i)
 		if cluster.GetHostRewriteLiteral() != "" {
-			one.host.literal = cluster.GetHostRewriteLiteral()
+			one.host.literal = []byte(cluster.GetHostRewriteLiteral())
 		}
 		sum += uint64(cluster.GetWeight().GetValue())
 		to.weights = append(to.weights, sum)

@@ -248,7 +248,7 @@ func (r *rewriting) append(to, target []byte, m *match) []byte {
 
 // hosting is what is done to the host.
 type hosting struct {
-	literal string
+	literal []byte
 	header  string
 	regex   *rewriter // of the path
 	keep    bool      // the old one goes into x-forwarded-host
@@ -259,7 +259,7 @@ func newHosting(a *routev3.RouteAction) (h hosting, err error) {
 	switch s := a.GetHostRewriteSpecifier().(type) {
 	case nil:
 	case *routev3.RouteAction_HostRewriteLiteral:
-		h.literal = s.HostRewriteLiteral
+		h.literal = []byte(s.HostRewriteLiteral)
 	case *routev3.RouteAction_HostRewriteHeader:
 		h.header = strings.ToLower(s.HostRewriteHeader)
 	case *routev3.RouteAction_HostRewritePathRegex:
@@ -272,13 +272,13 @@ func newHosting(a *routev3.RouteAction) (h hosting, err error) {
 	return h, nil
 }
 
-func (h *hosting) none() bool { return h.literal == "" && h.header == "" && h.regex == nil }
+func (h *hosting) none() bool { return len(h.literal) == 0 && h.header == "" && h.regex == nil }
 
 // name is the host that there shall be; nil: the one that there is.
 func (h *hosting) name(x Request) []byte {
 	switch {
-	case h.literal != "":
-		return []byte(h.literal)
+	case len(h.literal) > 0:
+		return h.literal
 	case h.header != "":
 		v, _ := pseudo(x, h.header, 0)
 		return v

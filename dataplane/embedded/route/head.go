@@ -117,22 +117,26 @@ func (c *Changes) Apply(h Head, x Facts) {
 		h.RemoveHeader(name)
 	}
 	for i := range c.overwrite {
-		c.overwrite[i].apply(h, x, h.SetHeader)
+		if v, due := c.overwrite[i].due(h, x); due {
+			h.SetHeader(c.overwrite[i].name, v)
+		}
 	}
 	for i := range c.add {
-		c.add[i].apply(h, x, h.AddHeader)
+		if v, due := c.add[i].due(h, x); due {
+			h.AddHeader(c.add[i].name, v)
+		}
 	}
 }
 
-func (a *addition) apply(h Head, x Facts, put func(string, []byte)) {
+// due is the value, if it is to be set.
+func (a *addition) due(h Head, x Facts) (v []byte, due bool) {
 	if a.when != always {
 		if _, there := h.Copy(a.name, 0); there != (a.when == ifPresent) {
-			return
+			return nil, false
 		}
 	}
-	if v := a.value.of(x); len(v) > 0 || a.keep {
-		put(a.name, v)
-	}
+	v = a.value.of(x)
+	return v, len(v) > 0 || a.keep
 }
 
 // value is the value of a header: text, and what is known of the request.
