@@ -1,0 +1,16 @@
+// Package telemetry is telemetry out of band: a proxy streams an entry for each
+// request to a collector over gRPC, and no request waits for it.
+//
+// The protocol is Envoy's access log service (envoy.service.accesslog.v3). An
+// entry has the method, path, authority and status, the bytes of both bodies,
+// when the request began and how long it took, and the address of the service
+// behind. Entries are kept back for as long as flush says, or until there are
+// many of them; what is left when the proxy ends is sent then. Without a
+// collector they are dropped: a proxy does not grow for it. What a collector
+// has got equals the requests, one for one.
+//
+// native is Envoy's own access logger; the embedded plane runs a Go filter of
+// the same message (native_filter.go), which refuses by name what it does not
+// honour. Counters over Envoy's metrics service are a matter of how an Envoy is
+// started, and not of this function; internal/collect takes them.
+package telemetry
