@@ -45,6 +45,7 @@ import (
 	"github.com/taremesh/tare/function/routecontext"
 	"github.com/taremesh/tare/function/routepath"
 	"github.com/taremesh/tare/function/split"
+	"github.com/taremesh/tare/function/telemetry"
 	"github.com/taremesh/tare/function/timeout"
 	"github.com/taremesh/tare/function/tracing"
 	"github.com/taremesh/tare/internal/named"
@@ -97,6 +98,7 @@ func Functions() (named.Set[function.Function], error) {
 		routecontext.Function(),
 		routepath.Function(),
 		split.Function(),
+		telemetry.Function(),
 		timeout.Function(),
 		tracing.Function(),
 	)
