@@ -1,0 +1,54 @@
+package balanceroundrobin_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/taremesh/tare/function/balanceroundrobin"
+)
+
+// Three replicas take turns.
+func ExampleNewTransport() {
+	addrs, end := replicas(3)
+	defer end()
+	t, err := balanceroundrobin.NewTransport(balanceroundrobin.Spec{}, addrs, http.DefaultTransport)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer t.Close()
+	client := &http.Client{Transport: t}
+	for range 4 {
+		fmt.Print(ask(client, "http://service.test/"), " ")
+	}
+	// Output: 0 1 2 0
+}
+
+// replicas are services that say their number.
+func replicas(n int) (addrs []string, end func()) {
+	var all []*httptest.Server
+	for i := range n {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, i) }))
+		all, addrs = append(all, s), append(addrs, s.Listener.Addr().String())
+	}
+	return addrs, func() {
+		for _, s := range all {
+			s.Close()
+		}
+	}
+}
+
+func ask(client *http.Client, url string) string {
+	r, err := client.Get(url)
+	if err != nil {
+		return err.Error()
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}
