@@ -20,12 +20,12 @@ func Function() function.Function {
 		Judge:   judge,
 		Trials:  trials(),
 		Without: map[study.Form]string{
-			study.FormLua:      "not built: a script can read the length that a request tells, and wait for a body whose length is not told",
-			study.FormWasm:     "not built",
-			study.FormWasmGo:   "not built",
-			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
-			study.FormDynmodGo: "not built: needs a dynamic module of Envoy's",
-			study.FormExternal: "not built: needs a service that is sent the bodies",
+			study.FormLua:      "not built: scripts of the embedded data plane do not see bodies; in Envoy one could wait for the whole body and count it",
+			study.FormWasm:     "not built: a module could count the body as it comes, hold it back, and answer 413",
+			study.FormWasmGo:   "not built: a module could count the body as it comes, hold it back, and answer 413",
+			study.FormDynmod:   "not built: a module could count the body as it comes, hold it back, and answer 413",
+			study.FormDynmodGo: "not built: a module could count the body as it comes, hold it back, and answer 413",
+			study.FormExternal: "not built: a service would be sent every body to count it (ext_proc, buffered)",
 		},
 	}
 }

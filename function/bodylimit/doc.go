@@ -5,5 +5,6 @@
 // told is held to the same limit: memory for as many bytes is needed for each
 // request under way. A body of exactly the limit goes on, unchanged.
 //
-// It does not look at responses, and not at heads.
+// A body without an end, such as a stream's or an upgraded connection's, never
+// goes on. It does not look at responses, and not at heads.
 package bodylimit

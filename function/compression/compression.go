@@ -23,11 +23,11 @@ func Function() function.Function {
 		Trials:  trials(),
 		Without: map[study.Form]string{
 			study.FormLua:      "cannot: Lua in a proxy has no compressor, and one written in it would hold every body whole",
-			study.FormWasm:     "not built",
-			study.FormWasmGo:   "not built",
-			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
-			study.FormDynmodGo: "not built: needs a dynamic module of Envoy's",
-			study.FormExternal: "not built: needs a service that every body is sent to and back",
+			study.FormWasm:     "not built: a module would bring a compressor of its own, and change bodies as they come",
+			study.FormWasmGo:   "not built: a module would bring a compressor of its own, and change bodies as they come",
+			study.FormDynmod:   "not built: a module would bring a compressor of its own, and change bodies as they come",
+			study.FormDynmodGo: "not built: a module would bring a compressor of its own, and change bodies as they come",
+			study.FormExternal: "not built: a service would be sent every body and send it back (ext_proc, streamed)",
 		},
 	}
 }
@@ -76,6 +76,7 @@ func trials() []function.Trial {
 	for _, accept := range []string{"br", "identity", "gzip;q=0", "gzip;q=0.5", "br, gzip", "deflate, gzip;q=1.0, br;q=0.1", "x-gzipped"} {
 		requests = append(requests, get("/text", accept))
 	}
+	requests = append(requests, function.Request{Target: "/text", Method: http.MethodHead, Header: http.Header{"Accept-Encoding": {"gzip"}}}, get("/text", "gzip"))
 	respond := func(i int, change func(*function.Message)) func(*function.Evidence) {
 		return func(e *function.Evidence) { change(e.Observations[i].Response) }
 	}
@@ -95,6 +96,7 @@ func trials() []function.Trial {
 			{Name: "no vary", Spoil: respond(0, func(m *function.Message) { m.Header.Del("Vary") })},
 			{Name: "the strong etag is kept", Spoil: respond(18, func(m *function.Message) { m.Header.Set("Etag", `"one"`) })},
 			{Name: "a weight of zero", Spoil: func(e *function.Evidence) { *e.Observations[28].Response = *e.Observations[0].Response }},
+			{Name: "a head alone", Spoil: respond(33, func(m *function.Message) { m.Header.Set("Content-Encoding", "gzip") })},
 			{Name: "twice encoded", Spoil: respond(14, func(m *function.Message) { m.Header.Set("Content-Encoding", "gzip") })},
 		},
 	}}

@@ -116,6 +116,9 @@ func (*filter) Handle(function.Exchange) bool { return true }
 
 // Respond has the response compressed.
 func (f *filter) Respond(x function.Exchange, r function.Response) {
+	if string(x.Method()) == http.MethodHead {
+		return // there is no body
+	}
 	accept, ok := x.Header("accept-encoding")
 	if !ok || !takesGzip(string(accept)) || !f.fits(r) {
 		return
@@ -131,7 +134,7 @@ func (f *filter) Respond(x function.Exchange, r function.Response) {
 
 // fits reports whether a response may be compressed, and is worth it.
 func (f *filter) fits(r function.Response) bool {
-	if f.codes[r.Status()] {
+	if s := r.Status(); f.codes[s] || s == http.StatusNoContent || s == http.StatusNotModified {
 		return false
 	}
 	if _, encoded := r.Header("content-encoding"); encoded {

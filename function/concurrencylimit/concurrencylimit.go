@@ -20,11 +20,11 @@ func Function() function.Function {
 		Judge:   judge,
 		Trials:  trials(),
 		Without: map[study.Form]string{
-			study.FormLua:      "not built: a script's table is of one worker, so that each would have a limit of its own, and it is not told of requests that end without a response",
-			study.FormWasm:     "not built",
-			study.FormWasmGo:   "not built",
-			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
-			study.FormDynmodGo: "not built: needs a dynamic module of Envoy's",
+			study.FormLua:      "cannot: a script's table is of one worker, so that each would have a limit of its own, and it is not told of requests that end without a response",
+			study.FormWasm:     "not built: a module could count in data that workers share, and give places back when the exchange is logged",
+			study.FormWasmGo:   "not built: a module could count in data that workers share, and give places back when the exchange is logged",
+			study.FormDynmod:   "not built: a module could count in a variable of the process, and give places back when the stream is destroyed",
+			study.FormDynmodGo: "not built: a module could count in a variable of the process, and give places back when the stream is destroyed",
 			study.FormExternal: "cannot: the service that is asked does not learn when a request has ended",
 		},
 	}

@@ -20,12 +20,12 @@ func Function() function.Function {
 		Judge:   judge,
 		Trials:  trials(),
 		Without: map[study.Form]string{
-			study.FormLua:      "cannot delay: a script has no timer; it could abort, which is half of the function",
+			study.FormLua:      "cannot: a script has no timer to delay by; it could abort, which is half of the function",
 			study.FormWasm:     "not built: a module has to park the request and wake it at a tick of its own",
 			study.FormWasmGo:   "not built: a module has to park the request and wake it at a tick of its own",
-			study.FormDynmod:   "not built: needs a dynamic module of Envoy's",
-			study.FormDynmodGo: "not built: needs a dynamic module of Envoy's",
-			study.FormExternal: "not built: needs a service that answers late, or that denies",
+			study.FormDynmod:   "not built: a module has to park the request and wake it by a timer of its own",
+			study.FormDynmodGo: "not built: a module has to park the request and wake it by a timer of its own",
+			study.FormExternal: "not built: a service that is asked could answer late, or deny",
 		},
 	}
 }

@@ -14,6 +14,10 @@
 // more; what has no place in it is not tried again. Who has no attempts left
 // gets the last answer: 504 if there was none in time, else 503.
 //
+// A request that cannot be kept whole is not tried again: proxies keep bodies of
+// up to 1 MiB, the library keeps all.
+//
 // The library is a round tripper for clients; each further attempt goes to the
-// next of the service's addresses. The loop is go-retryablehttp's.
+// next of the service's addresses. The loop is go-retryablehttp's. For gRPC the
+// parameters become a service config, and the attempts are gRPC's own.
 package retry
