@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"slices"
@@ -131,7 +132,7 @@ func (c carrier) serve(t *testing.T, who people, h http.HandlerFunc) *service {
 		t.Fatal(err)
 	}
 	s := &service{addr: l.Addr().String()}
-	srv := &http.Server{Protocols: c.protocols(), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := &http.Server{Protocols: c.protocols(), ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.note(r)
 		h(w, r)
 	})}

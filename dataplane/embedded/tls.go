@@ -60,10 +60,14 @@ func (k *keys) refresh(secrets map[string]secret, at side) {
 		c.VerifyConnection = k.verify(trust, x509.ExtKeyUsageServerAuth)
 	} else if trust.pool != nil {
 		c.ClientAuth, c.ClientCAs = tls.RequestClientCert, trust.pool
-		if k.spec.required {
+		// Who must have one of some names must have a certificate.
+		if k.spec.required || len(k.spec.names)+len(trust.names) > 0 {
 			c.ClientAuth = tls.RequireAnyClientCert
 		}
 		c.VerifyConnection = k.verify(trust, x509.ExtKeyUsageClientAuth)
+	}
+	if at == serverSide && len(c.NextProtos) > 0 {
+		c.GetConfigForClient = unsettled(c)
 	}
 	k.now.Store(c)
 }
@@ -74,6 +78,19 @@ func (k *keys) own() *tls.Certificate {
 		return &c[0]
 	}
 	return nil
+}
+
+// unsettled is for clients that offer none of the protocols: nothing is settled
+// with them, as Envoy does, where Go would refuse them.
+func unsettled(c *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	without := c.Clone()
+	without.NextProtos = nil
+	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.ContainsFunc(c.NextProtos, func(p string) bool { return slices.Contains(hello.SupportedProtos, p) }) {
+			return nil, nil // c itself
+		}
+		return without, nil
+	}
 }
 
 // verify holds the other side's certificate against what is trusted.

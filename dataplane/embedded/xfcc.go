@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+
+	"github.com/taremesh/tare/internal/http1"
 )
 
 // xfccMode is what becomes of the header x-forwarded-client-cert.
@@ -39,6 +41,7 @@ func (c *conn) vouch() {
 		mode, details = c.from.xfcc, c.from.details
 	}
 	if mode == hcmv3.HttpConnectionManager_ALWAYS_FORWARD_ONLY {
+		c.assert("")
 		return
 	}
 	if mode == hcmv3.HttpConnectionManager_SANITIZE || c.peer == nil || len(c.peer.PeerCertificates) == 0 {
@@ -47,15 +50,32 @@ func (c *conn) vouch() {
 		}
 		return
 	}
-	if mode == hcmv3.HttpConnectionManager_FORWARD_ONLY {
-		return
+	switch mode {
+	case hcmv3.HttpConnectionManager_FORWARD_ONLY:
+		c.assert("")
+	case hcmv3.HttpConnectionManager_APPEND_FORWARD:
+		c.assert(c.known(details))
+	default:
+		c.req.Remove(xfccHeader)
+		c.assert(c.known(details))
 	}
-	said := c.known(details)
-	if before, ok := c.req.Get(xfccHeader); ok && mode == hcmv3.HttpConnectionManager_APPEND_FORWARD {
-		said = string(before) + "," + said
+}
+
+// assert makes one field of all copies of the header and of what is said now.
+func (c *conn) assert(now string) {
+	var all []string
+	for i := range c.req.Fields {
+		if f := &c.req.Fields[i]; http1.Is(f.Name, xfccHeader) {
+			all = append(all, string(f.Value))
+		}
 	}
-	c.req.Remove(xfccHeader)
-	c.req.Add([]byte(xfccHeader), []byte(said))
+	if now != "" {
+		all = append(all, now)
+	}
+	if len(all) > 1 || now != "" {
+		c.req.Remove(xfccHeader)
+		c.req.Add([]byte(xfccHeader), []byte(strings.Join(all, ",")))
+	}
 }
 
 // known is what the header says; it is made once for each connection.
