@@ -78,6 +78,9 @@ func newMatch(m *routev3.RouteMatch) (c match, err error) {
 		if err != nil {
 			return c, fmt.Errorf("field cookies[%d].string_match: %w", i, err)
 		}
+		if k.GetName() == "" {
+			return c, fmt.Errorf("field cookies[%d].name: is required", i)
+		}
 		c.cookies = append(c.cookies, cookie{k.GetName(), t, k.GetInvertMatch()})
 	}
 	c.grpc = m.GetGrpc() != nil
@@ -260,7 +263,9 @@ type parameter struct {
 }
 
 func newParameter(m *routev3.QueryParameterMatcher) (p parameter, err error) {
-	p.name = m.GetName()
+	if p.name = m.GetName(); p.name == "" {
+		return p, fmt.Errorf("field name: is required")
+	}
 	switch s := m.GetQueryParameterMatchSpecifier().(type) {
 	case *routev3.QueryParameterMatcher_StringMatch:
 		t, err := newText(s.StringMatch)
