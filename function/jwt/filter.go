@@ -14,6 +14,8 @@ import (
 // Envoy's jwt_authn says, compiled. It holds no state between requests; every
 // token is verified every time.
 type filter struct {
+	// reroute is that routes are chosen by claims, as function route-context may.
+	reroute  bool
 	rules    []rule
 	reserved []string // headers that only a verified token may set
 	quiet    bool     // refuse without saying why
@@ -85,6 +87,9 @@ func (f *filter) Handle(x function.Exchange) (proceed bool) {
 	}
 	for _, name := range f.reserved {
 		x.RemoveHeader(name)
+	}
+	if f.reroute {
+		x.ClearRoute()
 	}
 	if p == nil {
 		return true

@@ -84,7 +84,7 @@ func honoured() protofield.Honoured {
 	return protofield.Honoured{
 		of + "JwtAuthentication": {"providers", "rules", "strip_failure_response"},
 		of + "JwtProvider": {"issuer", "audiences", "local_jwks", "forward", "from_headers",
-			"claim_to_headers", "clock_skew_seconds", "require_expiration"},
+			"claim_to_headers", "clock_skew_seconds", "require_expiration", "clear_route_cache"},
 		of + "JwtHeader":                   {"name", "value_prefix"},
 		of + "JwtClaimToHeader":            {"header_name", "claim_name"},
 		of + "RequirementRule":             {"match", "requires"},
@@ -128,6 +128,7 @@ func compile(m *jwtv3.JwtAuthentication) (*filter, error) {
 			return nil, fmt.Errorf("field providers[%q].%w", name, err)
 		}
 		providers[name] = read
+		f.reroute = f.reroute || p.GetClearRouteCache()
 		for _, c := range read.claims {
 			f.reserved = append(f.reserved, c.header)
 		}

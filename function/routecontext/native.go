@@ -5,6 +5,8 @@ import (
 	"regexp"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/taremesh/tare/dataplane"
@@ -25,7 +27,33 @@ func shape(spec function.Spec, r *dataplane.Resources) error {
 		}
 		routes = append(routes, &routev3.Route{Match: m, Action: dataplane.Forward(rule.Service)})
 	}
-	return s.place(r, routes)
+	if err := s.place(r, routes); err != nil || !s.claims() {
+		return err
+	}
+	return r.EachManager(reroute)
+}
+
+// reroute has the token check look for the route again: it stands in the chain,
+// and the route was chosen before the chain, by what the client says of itself.
+func reroute(m *hcmv3.HttpConnectionManager) error {
+	for _, f := range m.GetHttpFilters() {
+		check := &jwtv3.JwtAuthentication{}
+		if !f.GetTypedConfig().MessageIs(check) {
+			continue
+		}
+		if err := f.GetTypedConfig().UnmarshalTo(check); err != nil {
+			return fmt.Errorf("route-context: read the token check: %w", err)
+		}
+		for _, p := range check.GetProviders() {
+			p.ClearRouteCache = true
+		}
+		packed, err := dataplane.Pack(check)
+		if err != nil {
+			return fmt.Errorf("route-context: %w", err)
+		}
+		f.ConfigType = &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed}
+	}
+	return nil
 }
 
 // addTo makes the condition one of the match.

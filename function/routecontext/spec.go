@@ -2,6 +2,7 @@ package routecontext
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/taremesh/tare/function"
@@ -202,16 +203,15 @@ func isToken(s string) bool {
 	})
 }
 
-// identities reports whether any rule asks for the caller's identity.
-func (s Spec) identities() bool {
-	for _, r := range s.Rules {
-		for _, c := range r.When {
-			if c.From == Identity {
-				return true
-			}
-		}
-	}
-	return false
+// identities reports whether any rule asks for the caller's identity, claims
+// whether any asks for a claim.
+func (s Spec) identities() bool { return s.asks(Identity) }
+func (s Spec) claims() bool     { return s.asks(Claim) }
+
+func (s Spec) asks(from Source) bool {
+	return slices.ContainsFunc(s.Rules, func(r Rule) bool {
+		return slices.ContainsFunc(r.When, func(c Condition) bool { return c.From == from })
+	})
 }
 
 func specOf(spec function.Spec) (Spec, error) {
