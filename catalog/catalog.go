@@ -32,6 +32,7 @@ import (
 	"github.com/taremesh/tare/function/headermutation"
 	"github.com/taremesh/tare/function/healthcheck"
 	"github.com/taremesh/tare/function/jwt"
+	"github.com/taremesh/tare/function/metrics"
 	"github.com/taremesh/tare/function/mirror"
 	"github.com/taremesh/tare/function/mtls"
 	"github.com/taremesh/tare/function/noop"
@@ -85,6 +86,7 @@ func Functions() (named.Set[function.Function], error) {
 		headermutation.Function(),
 		healthcheck.Function(),
 		jwt.Function(),
+		metrics.Function(),
 		mirror.Function(),
 		mtls.Function(),
 		noop.Function(),
