@@ -47,7 +47,7 @@ var groups = []group{
 	{name: "all", args: []string{"./..."}},
 	{
 		name:  "race",
-		args:  []string{"-race", "-skip", "^(Test|Fuzz)Wasm", "./internal/process/...", "./function/...", "./dataplane/embedded/..."},
+		args:  []string{"-race", "-skip", "^(Test|Fuzz)Wasm", "./internal/balance/...", "./internal/process/...", "./function/...", "./dataplane/embedded/..."},
 		needs: []need{{program: "gcc"}}, hint: "apt-get install gcc libc6-dev",
 	},
 	{
@@ -124,7 +124,7 @@ func (g group) lacks() string {
 
 // run runs one group. Whatever made go test fail counts as at least one failure.
 func (g group) run(out, errs io.Writer) (count, error) {
-	args := append([]string{"test", "-json", "-vet=off", "-timeout=5m"}, g.args...)
+	args := append([]string{"test", "-json", "-vet=off", "-timeout=15m"}, g.args...)
 	cmd := exec.Command("go", args...)
 	cmd.Stderr = errs
 	events, err := cmd.StdoutPipe()
