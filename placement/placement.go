@@ -48,7 +48,9 @@ func (p Placement) PlaceAt(t *testbed.Topology, at study.Site, f function.Functi
 }
 
 // All lists the placements there are.
-func All() []Placement { return []Placement{library, native, lua, wasm, wasmGo, dynmod, dynmodGo, external} }
+func All() []Placement {
+	return []Placement{library, native, lua, wasm, wasmGo, dynmod, dynmodGo, external}
+}
 
 // prepare gives the proxy what the function's form chooses between there.
 func prepare(t *testbed.Topology, f function.Function, s function.Spec) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/function/headermutation"
 	"github.com/taremesh/tare/function/jwt"
 	"github.com/taremesh/tare/function/ratelimit"
 	"github.com/taremesh/tare/internal/golden"
@@ -157,12 +158,31 @@ func TestPlacements(t *testing.T) {
 			place(t, x, study.FormWasm, module, "{}")
 			return x
 		}},
+		{"lua.json", only(study.FormLua, `{"request": [{"op": "set", "name": "x-mesh", "value": "tare"}]}`)},
+		{"wasm-go.json", only(study.FormWasmGo, "")},
+		{"dynmod.json", only(study.FormDynmod, `{"request": [{"op": "set", "name": "x-mesh", "value": "tare"}]}`)},
+		{"dynmod-go.json", only(study.FormDynmodGo, `{"request": [{"op": "set", "name": "x-mesh", "value": "tare"}]}`)},
+		{"external.json", only(study.FormExternal, `{"request": [{"op": "set", "name": "x-mesh", "value": "tare"}]}`)},
 	} {
 		t.Run(c.golden, func(t *testing.T) { golden.Check(t, c.golden, render(t, c.make(t))) })
 	}
 }
 
-// module is a function of the form wasm alone.
+// only is header mutation in one form, or the small module where there are no
+// parameters.
+func only(form study.Form, params string) func(*testing.T) *testbed.Topology {
+	return func(t *testing.T) *testbed.Topology {
+		x := router()
+		if params == "" {
+			place(t, x, form, module, "{}")
+		} else {
+			place(t, x, form, headermutation.Function(), params)
+		}
+		return x
+	}
+}
+
+// module is a function of the forms wasm and wasm-go alone.
 var module = function.Function{
 	Name:   "header",
 	Decode: func(study.Params) (function.Spec, error) { return "x-header", nil },
@@ -175,6 +195,7 @@ var module = function.Function{
 			return []byte(`{"name":"x-header"}`), nil
 		},
 	},
+	WasmGo: &function.Wasm{Module: []byte("\x00asm, another"), Config: func(function.Spec) ([]byte, error) { return []byte("header"), nil }},
 }
 
 func TestWasmNeedsAProxy(t *testing.T) {
@@ -227,7 +248,11 @@ func TestNativeNeedsAProxy(t *testing.T) {
 }
 
 func TestSites(t *testing.T) {
-	for form, want := range map[study.Form][]study.Site{study.FormLibrary: {study.SiteService}, study.FormNative: study.ProxySites(), study.FormWasm: study.ProxySites()} {
+	for _, form := range study.Forms() {
+		want := study.ProxySites()
+		if form == study.FormLibrary {
+			want = []study.Site{study.SiteService}
+		}
 		for _, s := range study.Sites() {
 			if got := get(t, form).At(s); got != slices.Contains(want, s) {
 				t.Errorf("form %s at site %s: %t", form, s, got)
@@ -268,5 +293,48 @@ func TestPlaceAt(t *testing.T) {
 	}
 	if err := get(t, study.FormNative).PlaceAt(router(), study.SiteClient, f, spec); err == nil || !strings.Contains(err.Error(), "site client of router: no proxy is there") {
 		t.Errorf("without a hop: %v", err)
+	}
+}
+
+// Every form but the library needs a proxy, and says so; what cannot be written
+// is an error that names the form.
+func TestFormsNeedAProxy(t *testing.T) {
+	f := headermutation.Function()
+	for _, form := range study.Forms() {
+		if form == study.FormLibrary {
+			continue
+		}
+		if err := get(t, form).Place(direct(), f, nil); err == nil || !strings.Contains(err.Error(), "it has none") {
+			t.Errorf("%s without proxy: %v", form, err)
+		}
+		if err := get(t, form).Place(router(), f, "not a spec"); err == nil || !strings.Contains(err.Error(), "header-mutation") {
+			t.Errorf("%s with a foreign spec: %v", form, err)
+		}
+	}
+}
+
+// Dynamic modules are Envoy's; every other form runs on every plane.
+func TestOn(t *testing.T) {
+	for _, form := range study.Forms() {
+		p := get(t, form)
+		for plane, own := range map[string]bool{"envoy": true, "envoy@1.40.0": true, "embedded": false} {
+			want := own || form != study.FormDynmod && form != study.FormDynmodGo
+			if got := p.On == nil || p.On(plane) == ""; got != want {
+				t.Errorf("%s on %s: %t", form, plane, got)
+			}
+		}
+	}
+}
+
+// A proxy asks one service.
+func TestExternalIsOne(t *testing.T) {
+	x := router()
+	f := headermutation.Function()
+	place(t, x, study.FormExternal, f, `{"request": [{"op": "remove", "name": "x"}]}`)
+	if x.Asked == nil || x.Asked.Function != f.Name || !strings.Contains(string(x.Asked.Spec), `"remove"`) {
+		t.Fatalf("%+v", x.Asked)
+	}
+	if err := get(t, study.FormExternal).Place(x, f, headermutation.Spec{}); err == nil || !strings.Contains(err.Error(), "header-mutation is asked there already") {
+		t.Error(err)
 	}
 }
