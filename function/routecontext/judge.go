@@ -116,7 +116,7 @@ func judge(spec function.Spec, e function.Evidence) error {
 }
 
 func (s Spec) question(o function.Observation) asked {
-	q := asked{method: o.Request.Method, target: o.Request.Target, header: o.Request.Header, caller: o.Caller}
+	q := asked{method: o.Request.Method, target: o.Request.Target, header: o.Request.Header, caller: o.Caller, identities: o.Request.Identities}
 	if s.Forwarded {
 		q.identities = IdentitiesOf(strings.Join(o.Request.Header.Values("x-forwarded-client-cert"), ","))
 	}
