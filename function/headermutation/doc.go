@@ -8,6 +8,9 @@
 // 5.2), and forms differ in which they send. Values are literal text, also where
 // Envoy would see one of its commands in them.
 //
+// The library is a middleware (NewMiddleware) or interceptors for servers of
+// gRPC (NewGRPC), where headers are metadata.
+//
 // Headers that say how a message is sent or whom it is for (content-length,
 // connection, host …) are refused: see Decode.
 package headermutation

@@ -16,6 +16,13 @@
 // x-forwarded-client-cert, which the proxy writes; a client's own is not
 // believed unless the parameter forwarded says that a proxy in front wrote it.
 //
+// The library is a round tripper (NewTransport) or interceptors for clients of
+// gRPC (NewGRPC). It takes claims and identity from the context of the request,
+// where the application has put them (function.WithCaller, WithIdentity).
+//
+// Natively the route is looked for before the chain, so that a token check in it
+// is told to have it looked for again.
+//
 // Forms but native and library do not choose a cluster: they say the service in
 // RouteHeader, and have the route looked for again (see Prepare).
 package routecontext
