@@ -9,17 +9,45 @@ const (
 	wholeStream  limit = iota // of the exchange
 	wholeRequest              // from the end of the request to that of the response
 	oneTry                    // of one attempt, to its response
+	idleStream                // without a byte; what is set is when it is looked at next
 	limitCount
 )
 
 // causes are what the times that are over cut an exchange by.
-var causes = [limitCount]cause{wholeStream: streamTimedOut, wholeRequest: timedOut, oneTry: tryTimedOut}
+var causes = [limitCount]cause{wholeStream: streamTimedOut, wholeRequest: timedOut, oneTry: tryTimedOut, idleStream: idleTimedOut}
 
 // alarm cuts an exchange when one of its times is over. It is made when a route
 // first sets one, and used again; routes without any never touch it.
 type alarm struct {
 	timer *time.Timer
 	at    [limitCount]time.Time // zero: not set
+	idle  time.Duration         // how long nothing may move
+	beat  uint64                // of the connection when it was looked at last
+	still int                   // how often nothing had moved
+}
+
+// looks is how often it is looked whether anything moves, in the time in which
+// something must.
+const looks = 4
+
+// watchIdle starts to look whether anything moves.
+func (c *conn) watchIdle(d time.Duration) {
+	c.mu.Lock()
+	c.alarm.idle, c.alarm.beat, c.alarm.still = d, c.beat.Load(), 0
+	c.mu.Unlock()
+	c.until(idleStream, time.Now().Add(d/looks))
+}
+
+// moved looks once, and says when to look again. mu is held.
+func (c *conn) moved(now time.Time) bool {
+	a := &c.alarm
+	if beat := c.beat.Load(); beat != a.beat {
+		a.beat, a.still = beat, 0
+	} else {
+		a.still++
+	}
+	a.at[idleStream] = now.Add(a.idle / looks)
+	return a.still < looks
 }
 
 // until sets the end of a time; the zero time takes it back.
@@ -78,6 +106,9 @@ func (c *conn) ring() {
 	for l := range c.alarm.at {
 		if at := c.alarm.at[l]; !at.IsZero() && !at.After(now) {
 			c.alarm.at[l] = time.Time{}
+			if limit(l) == idleStream && c.moved(now) {
+				continue
+			}
 			c.cutNow(causes[l])
 		}
 	}

@@ -66,6 +66,9 @@ func (c *conn) allow(f *effort) {
 	c.mu.Lock()
 	c.cut = notCut
 	c.mu.Unlock()
+	if w.Times.Idle != nil && *w.Times.Idle > 0 {
+		c.watchIdle(*w.Times.Idle)
+	}
 	if whole, ok := w.Times.Whole(c.saidTimeout()); ok {
 		c.until(wholeStream, now.Add(whole))
 	}

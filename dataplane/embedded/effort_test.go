@@ -142,6 +142,7 @@ func TestRouteTimes(t *testing.T) {
 	}{
 		{"a timeout", slow, "", []string{silent, okay}, 504, upstreamSlow, 1},
 		{"a whole exchange", whole, "", []string{silent, okay}, 504, streamSlow, 1},
+		{"nothing that moves", &routev3.RouteAction{IdleTimeout: durationpb.New(short)}, "", []string{silent, okay}, 504, streamIdle, 1},
 		{"what the caller says", &routev3.RouteAction{MaxStreamDuration: &routev3.RouteAction_MaxStreamDuration{GrpcTimeoutHeaderMax: durationpb.New(0)}}, "Grpc-Timeout: 30m\r\n", []string{silent, okay}, 504, streamSlow, 1},
 		{"every attempt", &routev3.RouteAction{RetryPolicy: tries}, "", []string{silent, silent, okay}, 200, "ok", 3},
 		{"all attempts", &routev3.RouteAction{RetryPolicy: tries, Timeout: durationpb.New(3 * short / 2)}, "", []string{silent}, 504, upstreamSlow, 2},

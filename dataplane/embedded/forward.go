@@ -19,6 +19,7 @@ const (
 	resetReason  = "reset reason: "
 	latestReason = "retried and the latest reset reason: "
 	upstreamSlow = "upstream request timeout"
+	streamIdle   = "stream timeout"
 	streamSlow   = "downstream duration timeout"
 )
 
@@ -51,6 +52,7 @@ const (
 	clientGone
 	tryTimedOut    // one attempt of more
 	streamTimedOut // the whole exchange
+	idleTimedOut   // nothing has moved
 )
 
 // forward hands a request to the cluster and its response to the client.
@@ -341,7 +343,7 @@ func (c *conn) faultOf(err error) fault {
 	switch c.cutBy() {
 	case clientGone:
 		return givenUp
-	case timedOut, tryTimedOut, streamTimedOut:
+	case timedOut, tryTimedOut, streamTimedOut, idleTimedOut:
 		return tookTooLong
 	}
 	return wasReset
@@ -362,6 +364,9 @@ func (c *conn) explain(err error) bool {
 	case why == streamTimedOut:
 		c.stats.timeouts.Add(1)
 		return c.fail(c.whole, c.lateStatus(), streamSlow)
+	case why == idleTimedOut:
+		c.stats.timeouts.Add(1)
+		return c.fail(c.whole, c.lateStatus(), streamIdle)
 	case errors.Is(err, errConnect):
 		return c.lose(http.StatusServiceUnavailable, connectFails)
 	case errors.As(c.bodyErr, &e):

@@ -270,9 +270,6 @@ func (c *Config) weigh(to *choice, e *Entry, w *routev3.WeightedCluster, levels 
 	if sum == 0 || sum > 1<<32-1 {
 		return fmt.Errorf("clusters: the sum of their weights is %d, and must be from 1 to 2^32-1", sum)
 	}
-	if t := w.GetTotalWeight(); t != nil && uint64(t.GetValue()) != sum { //nolint:staticcheck // what old messages say is held against the sum
-		return fmt.Errorf("total_weight: is %d, and the sum of the weights %d", t.GetValue(), sum)
-	}
 	return nil
 }
 

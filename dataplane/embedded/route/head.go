@@ -77,16 +77,7 @@ func (c *Changes) option(o *corev3.HeaderValueOption) (err error) {
 	if a.value, err = newValue(text); err != nil {
 		return fmt.Errorf("field header.value: %w", err)
 	}
-	action := o.GetAppendAction()
-	if o.GetAppend() != nil {
-		if action != corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD {
-			return errors.New("field append: and append_action are both set")
-		}
-		if !o.GetAppend().GetValue() {
-			action = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
-		}
-	}
-	switch action {
+	switch action := o.GetAppendAction(); action {
 	case corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD:
 		c.add = append(c.add, a)
 	case corev3.HeaderValueOption_ADD_IF_ABSENT:

@@ -181,34 +181,9 @@ func newHeader(m *routev3.HeaderMatcher) (h header, err error) {
 	case nil:
 		h.present = true
 	default:
-		return h, h.old(m)
+		return h, fmt.Errorf("%T is not supported, string_match is", s)
 	}
 	return h, nil
-}
-
-// old takes the specifiers that string_match has replaced.
-func (h *header) old(m *routev3.HeaderMatcher) error {
-	t := text{}
-	switch s := m.GetHeaderMatchSpecifier().(type) {
-	case *routev3.HeaderMatcher_ExactMatch:
-		t.kind, t.value = exact, []byte(s.ExactMatch)
-	case *routev3.HeaderMatcher_PrefixMatch:
-		t.kind, t.value = prefix, []byte(s.PrefixMatch)
-	case *routev3.HeaderMatcher_SuffixMatch:
-		t.kind, t.value = suffix, []byte(s.SuffixMatch)
-	case *routev3.HeaderMatcher_ContainsMatch:
-		t.kind, t.value = contains, []byte(s.ContainsMatch)
-	case *routev3.HeaderMatcher_SafeRegexMatch:
-		var err error
-		if t.regex, err = whole(s.SafeRegexMatch); err != nil {
-			return err
-		}
-		t.kind = matching
-	default:
-		return fmt.Errorf("%T is not supported", s)
-	}
-	h.text = &t
-	return nil
 }
 
 // matches decides on all copies of the header: one that fits is enough.

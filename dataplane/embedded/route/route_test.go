@@ -357,7 +357,7 @@ func FuzzMatch(f *testing.F) {
 		}
 		value, ok := Parameter([]byte(path), name)
 		if _, query, asks := strings.Cut(path, "?"); asks {
-			var want error = errors.New("none")
+			want := errors.New("none")
 			for _, pair := range strings.Split(query, "&") {
 				key, v, _ := strings.Cut(pair, "=")
 				if key == name {
