@@ -12,7 +12,7 @@ const (
 	// slack is how long after its response a request may still hold its place.
 	slack = 80 * time.Millisecond
 	// atOnce is how long a refusal may take.
-	atOnce = 150 * time.Millisecond
+	atOnce = 350 * time.Millisecond
 )
 
 // judge: never are more requests at the service than the limit; whoever is

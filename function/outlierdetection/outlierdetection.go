@@ -47,7 +47,7 @@ func trials() []function.Trial {
 	// Failures, then requests while it must be out, then when it must be back.
 	requests := []function.Request{{Times: 12}, {Times: 12, After: 250 * time.Millisecond}, {Times: 15, After: 1200 * time.Millisecond}}
 	short := []function.Request{{Times: 12}, {Times: 24, After: 250 * time.Millisecond}}
-	// early and late make requests of a time reach the first replica, or never.
+	// visit makes the requests from one to another reach other replicas.
 	visit := func(from, to int, replica func(was int) int) func(*function.Evidence) {
 		return func(e *function.Evidence) {
 			for i := range e.Deliveries {
@@ -63,7 +63,7 @@ func trials() []function.Trial {
 		Replicas: []function.Replica{failing(500, 503, 500), {}, {}},
 		Requests: requests,
 		Mutants: []function.Mutant{
-			{Name: "never out", Params: `{"failures": 9, "ejection": "1s", "review": "100ms"}`},
+			{Name: "never out", Spoil: visit(12, 24, func(int) int { return 0 })},
 			{Name: "back too soon", Params: `{"failures": 3, "ejection": "50ms", "review": "50ms"}`},
 			{Name: "never back", Spoil: visit(24, 39, func(int) int { return 1 })},
 			{Name: "a request while it is out", Spoil: visit(20, 21, func(int) int { return 0 })},
@@ -91,7 +91,7 @@ func trials() []function.Trial {
 		Requests: requests,
 		Only:     function.InProxy, // the client of net/http sends some requests once more
 		Mutants: []function.Mutant{
-			{Name: "never out", Params: `{"failures": 9, "ejection": "1s", "review": "100ms"}`},
+			{Name: "never out", Spoil: visit(12, 24, func(int) int { return 0 })},
 		},
 	}, {
 		Name:     "not too many",

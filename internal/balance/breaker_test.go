@@ -99,23 +99,33 @@ func TestBreakerPatience(t *testing.T) {
 
 func TestRetries(t *testing.T) {
 	b := balance.NewBreaker(balance.Limits{Connections: 100, Requests: 100, Retries: 2})
-	if !b.Retry() || !b.Retry() || b.Retry() {
-		t.Error("not two retries")
+	// granted is how many retries there are to be had, which are kept.
+	granted := func() (n int) {
+		for n < 1000 && b.Retry() {
+			n++
+		}
+		return n
+	}
+	if n := granted(); n != 2 {
+		t.Errorf("%d retries of 2", n)
 	}
 	b.EndRetry()
-	if !b.Retry() || b.Retry() {
-		t.Error("not one more")
+	if n := granted(); n != 1 {
+		t.Errorf("%d more when one has ended", n)
 	}
 	b.EndRetry()
 	b.EndRetry()
 	b.Limit(balance.Limits{Connections: 100, Requests: 100, Budget: 20, Floor: 1})
-	if !b.Retry() || b.Retry() {
-		t.Error("not the floor")
+	if n := granted(); n != 1 {
+		t.Errorf("%d retries, the floor is 1", n)
 	}
 	for range 15 {
 		b.Enter(nil)
 	}
-	if !b.Retry() || !b.Retry() || b.Retry() {
-		t.Error("not a fifth of 15")
+	if n := granted(); n != 2 {
+		t.Errorf("%d more of a fifth of 15", n)
+	}
+	if l := b.Load(); l.Retries != 3 || l.Refused.Retries != 4 {
+		t.Errorf("load %+v", l)
 	}
 }
