@@ -23,6 +23,14 @@
 // listener's connections depend on changes, new ones come in by another entrance
 // and old ones end after their next response.
 //
+// Endpoints are chosen as package internal/balance does it: in turn while they
+// are all alike, which costs one atomic addition, else by what Envoy's messages
+// say of policies, weights, priorities, checks, ejections and limits. Of these it
+// has no zone awareness, subsets, slow start, failure percentages or degraded
+// hosts. Endpoints that are removed leave at once, healthy or not, and changes of
+// health are seen at once, where Envoy gathers them for a second by default. A
+// connection of a limit is one in use: those that rest do not count.
+//
 // An access log is Envoy's: its format's common operators, gathered in memory
 // and written by a goroutine of its own at 64 KiB or after 10 s. Other operators,
 // other loggers and conditions are refused by name.
