@@ -94,9 +94,9 @@ func (f *filters) prune(c *config) {
 	}
 	for _, routes := range c.routes {
 		for _, e := range routes.Entries {
-			for name, a := range e.Filters {
-				if o, err := decodeOverride(name, a); err == nil {
-					keep(e.Place, o)
+			for name, f := range e.Filters {
+				if o, err := decodeOverride(name, f.Config); err == nil {
+					keep(f.Place, o)
 				}
 			}
 		}

@@ -196,9 +196,9 @@ func (s *subscription) readSecrets(r *discoveryv3.DeltaDiscoveryResponse) (func(
 func (s *subscription) addOverrides(c *route.Config) error {
 	for _, e := range c.Entries {
 		for _, name := range slices.Sorted(maps.Keys(e.Filters)) {
-			o, err := decodeOverride(name, e.Filters[name])
+			o, err := decodeOverride(name, e.Filters[name].Config)
 			if err == nil && o.config != nil {
-				err = s.filters.add(e.Place, o)
+				err = s.filters.add(e.Filters[name].Place, o)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: typed_per_filter_config[%q]: %w", e.Place, name, err)

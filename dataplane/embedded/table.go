@@ -55,11 +55,11 @@ func (c *config) chain(f *filters, e *route.Entry) (chain []link) {
 	for _, s := range c.listener.filters {
 		l := f.made[keyOf(chainPlace, s)]
 		l.off = s.disabled
-		if e != nil && e.Filters[s.name] != nil {
+		if e != nil && e.Filters[s.name].Config != nil {
 			// It has been read before, when the routes came.
-			if o, err := decodeOverride(s.name, e.Filters[s.name]); err == nil {
+			if o, err := decodeOverride(s.name, e.Filters[s.name].Config); err == nil {
 				if o.config != nil {
-					l = f.made[keyOf(e.Place, o)]
+					l = f.made[keyOf(e.Filters[s.name].Place, o)]
 				}
 				l.off = o.disabled
 			}

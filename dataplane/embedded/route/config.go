@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
@@ -22,6 +22,7 @@ type Config struct {
 	suffixes []*domain // longest first
 	prefixes []*domain
 	any      *host
+	places   map[string]int // of routes that match the same, while decoding
 }
 
 type domain struct {
@@ -50,11 +51,19 @@ type Entry struct {
 	Forward
 	Redirect *Redirect
 	Direct   *Direct
-	Filters  map[string]*anypb.Any // what filters do here, by name
+	Filters  map[string]Filter // what filters do here, by name
 
 	match     *match
 	requests  []Changes // from the most special to the most general
 	responses []Changes
+}
+
+// Filter is what a filter does on some routes.
+type Filter struct {
+	Config *anypb.Any
+	// Place is where it was said: routes that inherit it from one place share
+	// it. It does not change with routes that come before.
+	Place string
 }
 
 // Plain reports whether requests go to their cluster as they came, and their
@@ -70,18 +79,19 @@ func (e *Entry) Plain() bool {
 type level struct {
 	requests, responses Changes
 	filters             map[string]*anypb.Any
+	place               string
 	retry               *Retry
 	mirrors             []Mirror
 }
 
 // Decode compiles a configuration.
 func Decode(rc *routev3.RouteConfiguration) (*Config, error) {
-	c := &Config{Name: rc.GetName(), exact: map[string]*host{}}
+	c := &Config{Name: rc.GetName(), exact: map[string]*host{}, places: map[string]int{}}
 	all, err := newLevel(rc)
 	if err != nil {
 		return nil, err
 	}
-	all.filters = rc.GetTypedPerFilterConfig()
+	all.filters, all.place = rc.GetTypedPerFilterConfig(), "route configuration"
 	if all.mirrors, err = newMirrors(rc.GetRequestMirrorPolicies()); err != nil {
 		return nil, err
 	}
@@ -126,7 +136,7 @@ func (c *Config) add(vh *routev3.VirtualHost, all level) error {
 	if err != nil {
 		return err
 	}
-	its.filters = vh.GetTypedPerFilterConfig()
+	its.filters, its.place = vh.GetTypedPerFilterConfig(), "virtual host "+vh.GetName()
 	if its.retry, err = newRetry(vh.GetRetryPolicy()); err != nil {
 		return fmt.Errorf("field retry_policy.%w", err)
 	}
@@ -182,7 +192,7 @@ func (c *Config) route(to *choice, place string, r *routev3.Route, up ...level) 
 	if err != nil {
 		return err
 	}
-	its.filters = r.GetTypedPerFilterConfig()
+	its.filters, its.place = r.GetTypedPerFilterConfig(), c.placeOf(r, up[0])
 	e := &Entry{match: &to.match, Place: place}
 	switch a := r.GetAction().(type) {
 	case *routev3.Route_Route:
@@ -204,6 +214,17 @@ func (c *Config) route(to *choice, place string, r *routev3.Route, up ...level) 
 	}
 	c.keep(to, e, append([]level{its}, up...))
 	return nil
+}
+
+// placeOf names a route by what it matches, and by how many such come before.
+func (c *Config) placeOf(r *routev3.Route, host level) string {
+	match, err := proto.MarshalOptions{Deterministic: true}.Marshal(r.GetMatch())
+	if err != nil {
+		match = []byte(r.GetName()) // what came over the wire can be marshalled
+	}
+	place := host.place + " route " + string(match)
+	c.places[place]++
+	return fmt.Sprintf("%s %d", place, c.places[place])
 }
 
 func (c *Config) forward(to *choice, e *Entry, a *routev3.RouteAction, levels []level) (err error) {
@@ -256,7 +277,7 @@ func (c *Config) weigh(to *choice, e *Entry, w *routev3.WeightedCluster, levels 
 		if err != nil {
 			return fmt.Errorf("clusters[%d].%w", i, err)
 		}
-		its.filters = cluster.GetTypedPerFilterConfig()
+		its.filters, its.place = cluster.GetTypedPerFilterConfig(), fmt.Sprintf("%s cluster %d", levels[0].place, i)
 		one := *e
 		one.Cluster = cluster.GetName()
 		one.Place = fmt.Sprintf("%s cluster %d", e.Place, i)
@@ -285,9 +306,11 @@ func (c *Config) keep(to *choice, e *Entry, levels []level) {
 	}
 	for _, l := range slices.Backward(levels) {
 		if len(l.filters) > 0 && e.Filters == nil {
-			e.Filters = map[string]*anypb.Any{}
+			e.Filters = map[string]Filter{}
 		}
-		maps.Copy(e.Filters, l.filters)
+		for name, a := range l.filters {
+			e.Filters[name] = Filter{a, l.place}
+		}
 	}
 	e.Index = len(c.Entries)
 	c.Entries = append(c.Entries, e)
