@@ -4,11 +4,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
@@ -79,20 +78,12 @@ func message(p placement.Placement, fn function.Function, spec function.Spec) (s
 	}
 	for _, h := range x.Proxy.Hosts {
 		for _, r := range h.Routes {
-			for _, name := range sorted(r.Overrides) {
+			for _, name := range slices.Sorted(maps.Keys(r.Overrides)) {
 				id += r.Path + " " + digest(r.Overrides[name].GetValue()) + " "
 			}
 		}
 	}
 	return fmt.Sprintf("%s%d shapes", id, len(x.Proxy.Shapes)), nil
-}
-
-func sorted(m map[string]*anypb.Any) (names []string) {
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 func digest(b []byte) string { return fmt.Sprintf("%.12x", sha256.Sum256(b)) }
