@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -129,5 +130,43 @@ func TestAnotherOne(t *testing.T) {
 			}
 		}
 		retire(map[string]*cluster{"service": made}, nil)
+	}
+}
+
+// BenchmarkChoose is what it costs to choose an endpoint and to give it back.
+func BenchmarkChoose(b *testing.B) {
+	for _, c := range []struct {
+		name   string
+		hosts  int
+		change func(*balanceSpec)
+	}{
+		{"one", 1, func(*balanceSpec) {}},
+		{"in turn", 3, func(*balanceSpec) {}},
+		{"least request", 3, func(s *balanceSpec) { s.config.Policy = balance.LeastRequest }},
+		{"maglev", 3, func(s *balanceSpec) { s.config.Policy = balance.Maglev }},
+		{"outlier detection", 3, func(s *balanceSpec) { o := balance.DefaultOutlier(); s.config.Outlier = &o }},
+		{"limits", 3, func(s *balanceSpec) { l := balance.DefaultLimits(); s.limits = &l }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			p := newProxy(envoyLimits)
+			b.Cleanup(p.close)
+			conf := newConfig()
+			conf.clusters["service"] = true
+			how := balanceSpec{config: balance.DefaultConfig()}
+			c.change(&how)
+			conf.how["service"] = how
+			a := assignment{overprovision: overprovision}
+			for i := range c.hosts {
+				a.members = append(a.members, balance.Member{Addr: fmt.Sprintf("10.0.0.%d:80", i)})
+			}
+			conf.members["service"] = a
+			made := conf.cluster(p, "service", nil)
+			b.Cleanup(func() { retire(map[string]*cluster{"service": made}, nil) })
+			b.ReportAllocs()
+			for b.Loop() {
+				e, _ := made.choose(choice{})
+				made.done(e, outcome{status: 200})
+			}
+		})
 	}
 }
