@@ -90,6 +90,7 @@ func module(b *testing.B, made *filters, f function.Function, spec function.Spec
 
 // passage is a connection's part of one exchange, in memory.
 type passage struct {
+	table             table
 	c                 *conn
 	request, response []byte
 	body              []byte
@@ -126,7 +127,8 @@ func (x *passage) pass(chain []link) error {
 	}
 	c.x.begin(&c.req)
 	c.gathered = false
-	c.table, c.way = &table{chain: chain}, nil
+	x.table.chain = chain
+	c.table, c.way = &x.table, nil
 	if !c.filter() {
 		return fmt.Errorf("refused with %d", c.x.status)
 	}
