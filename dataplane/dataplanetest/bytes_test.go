@@ -188,5 +188,13 @@ func TestBothShakeHandsFirst(t *testing.T) {
 		if lines[0] != "status 200 by HTTP/1.1" {
 			t.Errorf("%s: got %q", plane.Name(), lines)
 		}
+		s = h1tls.serve(t, who, answer)
+		p = dataplanetest.ToAll(free(t), s.addr)
+		p.Shapes = []dataplane.Shape{bare, mtls.Shape(who.proxy, mtls.Calling, serviceID)}
+		begin(t, plane, p)
+		lines = asked{path: "/"}.ask(t, h1.client(t, who), "http://"+p.Listen, s)
+		if lines[0] != "status 200 by HTTP/1.1" {
+			t.Errorf("%s, TLS behind it: got %q", plane.Name(), lines)
+		}
 	}
 }

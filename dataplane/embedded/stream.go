@@ -37,6 +37,7 @@ type stream struct {
 	finished bool
 	cut      bool // it cannot end well
 	trailer  http.Header
+	ending   func() bool // the connection shall end
 
 	mu      sync.Mutex
 	stopped bool // reading has been given up
@@ -53,6 +54,7 @@ func (e *entrance) stream(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		panic(http.ErrAbortHandler) // the proxy ends
 	}
+	s.ending = c.ending
 	stop := context.AfterFunc(r.Context(), func() { c.cancel(clientGone) })
 	defer stop()
 	c.one()
@@ -187,7 +189,6 @@ func (s *stream) head(p []byte) (rest []byte, err error) {
 	if s.r.Method == http.MethodHead {
 		method = http1.HEAD
 	}
-	closes := bytes.Contains(s.out[:n], []byte("\r\nconnection: close\r\n"))
 	if err := s.res.Parse(s.out[:n], method); err != nil {
 		return nil, err
 	}
@@ -210,7 +211,7 @@ func (s *stream) head(p []byte) (rest []byte, err error) {
 	case s.res.Length >= 0 && !s.res.NoBody:
 		h.Set("Content-Length", strconv.FormatInt(s.res.Length, 10))
 	}
-	if closes {
+	if s.ending != nil && s.ending() {
 		h.Set("Connection", "close") // which HTTP/2 says by GOAWAY
 	}
 	s.left, s.headed = s.res.Length, true

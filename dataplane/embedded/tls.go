@@ -143,10 +143,11 @@ func (k *keys) server(ctx context.Context, c net.Conn) (*tls.Conn, error) {
 	return shake(ctx, tls.Server(c, k.now.Load()))
 }
 
-// client shakes hands with a server, offering a protocol if none was configured.
+// client shakes hands with a server, offering a protocol, if there is one, where
+// none was configured.
 func (k *keys) client(ctx context.Context, c net.Conn, proto string) (*tls.Conn, error) {
 	config := k.now.Load()
-	if len(config.NextProtos) == 0 {
+	if len(config.NextProtos) == 0 && proto != "" {
 		config = config.Clone()
 		config.NextProtos = []string{proto}
 	}

@@ -20,19 +20,18 @@ func (p *proxy) tunnel(e *entrance, client net.Conn) {
 		return
 	}
 	began := time.Now()
-	u, err := at.dial(p.life, func() {})
+	up, err := at.connect(p.life)
 	if err != nil {
 		to.done(at, outcome{fault: connectFailed, took: time.Since(began)})
 		return
 	}
-	defer u.conn.Close()
-	p.joined(client, u.conn, nil)
+	defer up.Close()
+	p.joined(client, up, nil)
 	to.done(at, outcome{})
 }
 
 // joined carries bytes both ways. A side that has no more to say is told to the
-// other one, which may go on.
-// Moved, if set, is called when something has come.
+// other one, which may go on. Moved, if set, is called when something has come.
 func (p *proxy) joined(a, b net.Conn, moved func()) {
 	end := make(chan struct{})
 	defer close(end)

@@ -92,6 +92,20 @@ func (e *endpoint) dial(ctx context.Context, opened func()) (*upstream, error) {
 	return u, nil
 }
 
+// connect opens a connection for bytes, over TLS if that is how it is spoken to.
+func (e *endpoint) connect(ctx context.Context) (net.Conn, error) {
+	c, err := dialTCP(ctx, e.addr)
+	if err != nil || e.by == nil || e.by.keys == nil {
+		return c, err
+	}
+	t, err := e.by.keys.client(ctx, c, "")
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
 // shut closes what rests, and what comes back later.
 func (e *endpoint) shut() {
 	e.mu.Lock()
