@@ -138,3 +138,38 @@ func TestMiddlewareLetsFlushThrough(t *testing.T) {
 		t.Error("nothing was flushed")
 	}
 }
+
+// TestMiddlewareLetsHijackThrough, by type and by controller.
+func TestMiddlewareLetsHijackThrough(t *testing.T) {
+	wrap, err := Middleware(DefaultSpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		take := http.NewResponseController(w).Hijack
+		if r.URL.Path == "/type" {
+			take = w.(http.Hijacker).Hijack
+		}
+		c, _, err := take()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nmine"); err != nil {
+			t.Error(err)
+		}
+	})))
+	defer server.Close()
+	for _, path := range []string{"/type", "/controller"} {
+		resp, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || string(body) != "mine" {
+			t.Errorf("%s: %q, error %v", path, body, err)
+		}
+	}
+}

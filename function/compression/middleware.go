@@ -1,7 +1,9 @@
 package compression
 
 import (
+	"bufio"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -45,8 +47,17 @@ func (m *marked) Write(b []byte) (int, error) {
 	return m.ResponseWriter.Write(b)
 }
 
-// Unwrap lets http.ResponseController through.
+// Unwrap lets http.ResponseController through; Flush and Hijack are for handlers
+// that ask for them by type.
 func (m *marked) Unwrap() http.ResponseWriter { return m.ResponseWriter }
+
+// Flush sends on what there is, where that can be done.
+func (m *marked) Flush() { _ = http.NewResponseController(m.ResponseWriter).Flush() }
+
+// Hijack hands over the connection.
+func (m *marked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(m.ResponseWriter).Hijack()
+}
 
 // fixed reports whether a response is not to be changed.
 func fixed(cacheControl string, status int) bool {

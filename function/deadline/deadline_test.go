@@ -3,6 +3,7 @@ package deadline
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -194,5 +195,51 @@ func TestGRPCDoesSo(t *testing.T) {
 	}
 	if a, b := <-left, <-left; a > limit || b >= a {
 		t.Errorf("the first hop had %v, the second %v, of %v", a, b, limit)
+	}
+}
+
+// TestUpgradedConnectionsLast: a switched protocol is no response that takes
+// its time.
+func TestUpgradedConnectionsLast(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("connection", "upgrade")
+		w.Header().Set("upgrade", "echo")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		if _, err := io.Copy(c, c); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	const limit = 100 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 3*limit) // which says when the limit is over for sure
+	defer cancel()
+	r, err := http.NewRequest(http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("connection", "upgrade")
+	r.Header.Set("upgrade", "echo")
+	resp, err := Transport(Spec{Header: "x-own", Most: function.Duration(limit)}, http.DefaultTransport).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	<-ctx.Done()
+	echo, ok := resp.Body.(io.ReadWriteCloser)
+	if !ok {
+		t.Fatalf("the body is a %T", resp.Body)
+	}
+	answer := make([]byte, 5)
+	if _, err := io.WriteString(echo, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(echo, answer); err != nil || string(answer) != "hello" {
+		t.Errorf("%q, error %v", answer, err)
 	}
 }

@@ -35,6 +35,10 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel()
 		return nil, err
 	}
+	if w, ok := resp.Body.(io.ReadWriteCloser); ok { // the protocol was switched: it is no response any more
+		resp.Body = upgraded{w, cancel}
+		return resp, nil
+	}
 	resp.Body = body{resp.Body, cancel}
 	return resp, nil
 }
@@ -83,4 +87,15 @@ type body struct {
 func (b body) Close() error {
 	defer b.cancel()
 	return b.ReadCloser.Close()
+}
+
+// upgraded is a connection whose protocol was switched: it lasts as it likes.
+type upgraded struct {
+	io.ReadWriteCloser
+	cancel context.CancelFunc
+}
+
+func (u upgraded) Close() error {
+	defer u.cancel()
+	return u.ReadWriteCloser.Close()
 }
