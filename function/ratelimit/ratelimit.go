@@ -23,6 +23,7 @@ func Function() function.Function {
 		Dynmod:   &function.Dynmod{Module: "tare_ratelimit", Config: wasmConfiguration},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		External: external(),
+		Example:  `{"limits": {"Personal": "1000000/s", "Team": "1000000/s", "Enterprise": "1000000/s"}, "paths": ["/"]}`,
 		Forecast: forecast,
 		Judge:    judge,
 	}
