@@ -12,8 +12,8 @@ import (
 // trials are few, with many requests each: some forms take seconds to stand.
 func trials() []function.Trial {
 	all := []function.Trial{
-		together("header, cookie, query, method and claim", byHeader(), byCookie(), byQuery(), byMethodAndClaim(), inOrder()),
-		byIdentity(), forged(), pairs(),
+		together("header, cookie, query, method and claim", byHeader(), byCookie(), byQuery(), byMethodAndClaim(), inOrder(), forged()),
+		together("identity, and the published pairs of requests", byIdentity(), pairs()),
 	}
 	for i := range all {
 		all[i].Replicas = make([]function.Replica, Services)
@@ -236,14 +236,14 @@ func forged() function.Trial {
 	return function.Trial{
 		Name: "nothing that a client writes of itself",
 		Params: `{"rules": [{"when": [{"from": "identity", "match": "present"}], "service": 1},
-			{"when": [{"from": "query", "name": "v", "value": "2"}], "service": 2}]}`,
+			{"when": [{"from": "query", "name": "w", "value": "2"}], "service": 2}]}`,
 		Requests: []function.Request{
 			with("/"), with("/", "X-Forwarded-Client-Cert: URI=spiffe://mesh/web"), with("/", "X-Tare-Route: service-1"),
-			with("/?v=2", "X-Tare-Route: service-1"), with("/?v=2", "X-Forwarded-Client-Cert: URI=spiffe://mesh/web"),
+			with("/?w=2", "X-Tare-Route: service-1"), with("/?w=2", "X-Forwarded-Client-Cert: URI=spiffe://mesh/web"),
 			with("/", "X-Tare-Route: service-2", "X-Tare-Route: service-1"),
 		},
 		Mutants: []function.Mutant{
-			{Name: "believes a certificate in a header", Spoil: told(`{"forwarded": true, "rules": [{"when": [{"from": "identity", "match": "present"}], "service": 1}, {"when": [{"from": "query", "name": "v", "value": "2"}], "service": 2}]}`)},
+			{Name: "believes a certificate in a header", Spoil: told(`{"forwarded": true, "rules": [{"when": [{"from": "identity", "match": "present"}], "service": 1}, {"when": [{"from": "query", "name": "w", "value": "2"}], "service": 2}]}`)},
 			{Name: "believes a route", Spoil: elsewhere(2, 1)},
 			{Name: "believes a route before a rule", Spoil: elsewhere(3, 1)},
 		},
@@ -297,19 +297,26 @@ func pairs() function.Trial {
 // together is the parts as one trial: the rules of all, which no other part's
 // requests match, and each part's mutants on what was seen of its requests.
 func together(name string, parts ...function.Trial) function.Trial {
-	all := function.Trial{Name: name}
+	const believes = `{"forwarded": true, `
+	all, head := function.Trial{Name: name}, `{`
 	var rules []string
 	for _, part := range parts {
-		list := strings.TrimSuffix(strings.TrimPrefix(part.Params, `{"rules": [`), `]}`)
-		rules = append(rules, list)
+		if strings.HasPrefix(part.Params, believes) {
+			head = believes
+		}
+		_, list, _ := strings.Cut(part.Params, `"rules": [`)
+		rules = append(rules, strings.TrimSuffix(list, `]}`))
 		first, n := len(all.Requests), len(part.Requests)
 		all.Requests = append(all.Requests, part.Requests...)
 		for _, m := range part.Mutants {
-			spoil := m.Spoil
-			all.Mutants = append(all.Mutants, function.Mutant{Name: part.Name + ": " + m.Name, Spoil: func(e *function.Evidence) { within(e, first, n, spoil) }})
+			m.Name = part.Name + ": " + m.Name
+			if spoil := m.Spoil; spoil != nil {
+				m.Spoil = func(e *function.Evidence) { within(e, first, n, spoil) }
+			}
+			all.Mutants = append(all.Mutants, m)
 		}
 	}
-	all.Params = `{"rules": [` + strings.Join(rules, ", ") + `]}`
+	all.Params = head + `"rules": [` + strings.Join(rules, ", ") + `]}`
 	return all
 }
 
