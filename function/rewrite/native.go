@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"fmt"
+
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
@@ -17,6 +19,9 @@ func shape(spec function.Spec, r *dataplane.Resources) error {
 		return err
 	}
 	for _, h := range r.Routes.GetVirtualHosts() {
+		if len(h.GetRoutes()) == 0 {
+			return fmt.Errorf("rewrite: host %s has no route to forward by", h.GetName())
+		}
 		rest := h.GetRoutes()[len(h.GetRoutes())-1]
 		var routes []*routev3.Route
 		for _, rule := range s.Rules {

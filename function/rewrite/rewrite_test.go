@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/study"
 )
 
@@ -59,6 +62,13 @@ func TestDecodeRefuses(t *testing.T) {
 		if _, err := decoded(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
+	}
+}
+
+func TestShapeWantsARoute(t *testing.T) {
+	r := &dataplane.Resources{Routes: &routev3.RouteConfiguration{VirtualHosts: []*routev3.VirtualHost{{Name: "bare"}}}}
+	if err := shape(Spec{Rules: []Rule{{Prefix: "/a", To: "/b"}}}, r); err == nil || !strings.Contains(err.Error(), "host bare has no route") {
+		t.Errorf("%v", err)
 	}
 }
 
