@@ -54,13 +54,13 @@ type answered struct {
 }
 
 // carry begins an exchange with the address.
-func (b *carriage) carry(addr string, opened func()) (*carried, error) {
-	cc, used, err := b.place(addr, opened)
+func (c *carriage) carry(addr string, opened func()) (*carried, error) {
+	cc, used, err := c.place(addr, opened)
 	if err != nil {
 		return nil, err
 	}
 	life, cancel := context.WithCancel(context.Background())
-	return &carried{by: b, conn: cc, used: used, addr: addr, opened: opened, life: life, cancel: cancel, came: make(chan answered, 1)}, nil
+	return &carried{by: c, conn: cc, used: used, addr: addr, opened: opened, life: life, cancel: cancel, came: make(chan answered, 1)}, nil
 }
 
 // Write takes the request.

@@ -25,9 +25,8 @@ type stream struct {
 	r *http.Request
 
 	in     []byte // of the request, made and not read yet
-	begun  bool
-	ended  bool // the request's body
-	chunks bool // it comes in chunks
+	ended  bool   // the request's body
+	chunks bool   // it comes in chunks
 
 	out      []byte // of the response's head, not all there
 	res      http1.Response
