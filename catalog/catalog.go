@@ -148,7 +148,9 @@ type ProxyOptions struct {
 	Node    string
 	Workers int
 	Admin   string // address for metrics; empty: none
-	Ready   func(admin string)
+	// Counters is the address of a collector that is told counters; empty: none.
+	Counters string
+	Ready    func(admin string)
 }
 
 // Generate is the process of the generator openloop.
@@ -248,5 +250,5 @@ func serveEmbedded(ctx context.Context, o ProxyOptions) error {
 			types = append(types, f.External.Types...)
 		}
 	}
-	return embedded.Serve(ctx, embedded.Options{XDS: o.XDS, Node: o.Node, Workers: o.Workers, Admin: o.Admin, Types: types, Ready: o.Ready})
+	return embedded.Serve(ctx, embedded.Options{XDS: o.XDS, Node: o.Node, Workers: o.Workers, Admin: o.Admin, Counters: o.Counters, Types: types, Ready: o.Ready})
 }

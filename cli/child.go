@@ -212,6 +212,7 @@ over delta ADS from the server at --xds, under the node id --node, and prints
 	c.Flags().StringVar(&o.XDS, "xds", "", "address of the xDS server, host:port")
 	c.Flags().StringVar(&o.Node, "node", "", "node id to give there")
 	c.Flags().IntVar(&o.Workers, "workers", 1, "threads that carry requests")
+	c.Flags().StringVar(&o.Counters, "counters", "", "address of a collector to tell counters to, by Envoy's metrics service (default none)")
 	c.Flags().StringVar(&o.Admin, "admin", "", "loopback address for /metrics and /ready (default none)")
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/taremesh/tare/internal/named"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -111,7 +112,13 @@ type Options struct {
 	Cores   int    // that it may run on, of the allowed ones; 0: all
 	// Files are inherited as the descriptors 3, 4, …; the caller's stay open.
 	Files []*os.File
+	// Counters is the address (IP and port) of a collector that the proxy tells
+	// its counters to, over Envoy's metrics service; empty: none.
+	Counters string
 }
+
+// CountersEvery is how often a proxy tells its counters.
+const CountersEvery = time.Second
 
 // Instance is one running proxy.
 type Instance interface {

@@ -213,7 +213,7 @@ func (s *standing) up(t *testing.T) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	proxy, err := s.at.Plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("trial-%d", names.Add(1)), Workers: s.at.Workers})
+	proxy, err := s.at.Plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("trial-%d", names.Add(1)), Workers: s.at.Workers, Counters: s.at.collecting.addrOf()})
 	if err != nil {
 		return "", err
 	}

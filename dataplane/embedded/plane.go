@@ -48,9 +48,13 @@ func Args(xds, node string, workers int) []string {
 
 // Start starts a proxy process and returns when it waits for configuration.
 func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Instance, error) {
+	args := Args(p.server.Addr(), o.Name, max(o.Workers, 1))
+	if o.Counters != "" {
+		args = append(args, "--counters", o.Counters)
+	}
 	child, err := p.launcher.Start(process.Command{
 		Name:  "proxy " + o.Name,
-		Args:  Args(p.server.Addr(), o.Name, max(o.Workers, 1)),
+		Args:  args,
 		Input: []byte{}, Cores: o.Cores, Files: o.Files,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -26,6 +27,9 @@ type Options struct {
 	// Admin is the loopback address of /metrics and /ready; empty for none,
 	// port 0 for a free one.
 	Admin string
+	// Counters is the address of a collector that is told the proxy's counters;
+	// empty: none.
+	Counters string
 	// Ready is called once, when the stream to the xDS server stands; admin is
 	// the address that Admin became.
 	Ready func(admin string)
@@ -49,17 +53,27 @@ func Serve(ctx context.Context, o Options) error {
 	runtime.GOMAXPROCS(max(o.Workers, 1))
 	p := newProxy(envoyLimits)
 	p.lost = o.Lost
-	defer p.close()
 	made, err := newFilters(append(slices.Clone(o.Types), script.Type()), p)
 	if err != nil {
 		return fmt.Errorf("serve proxy %s: %w", o.Node, err)
 	}
 	defer made.close()
+	defer p.close() // first, so that filters see the last requests end
 	admin, stop, err := p.administer(o.Admin)
 	if err != nil {
 		return fmt.Errorf("serve proxy %s: %w", o.Node, err)
 	}
 	defer stop()
+	if o.Counters != "" {
+		if _, _, err := net.SplitHostPort(o.Counters); err != nil {
+			return fmt.Errorf("serve proxy %s: tell counters: %w", o.Node, err)
+		}
+		told, cancel := context.WithCancel(ctx)
+		var telling sync.WaitGroup
+		telling.Go(func() { p.tellCounters(told, o.Counters, o.Node) })
+		defer telling.Wait()
+		defer cancel()
+	}
 	s := &subscription{node: o.Node, proxy: p, filters: made, config: newConfig()}
 	f := follower{s: s, client: discoveryv3.NewAggregatedDiscoveryServiceClient(client), o: o, admin: admin}
 	f.run(ctx)

@@ -67,7 +67,7 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 	if err != nil {
 		return nil, err
 	}
-	boot, err := bootstrap(p.server.Addr(), o.Name)
+	boot, err := bootstrap(p.server.Addr(), o.Name, o.Counters)
 	if err != nil {
 		return nil, fmt.Errorf("start envoy %s: %w", o.Name, err)
 	}
@@ -96,22 +96,19 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 	return i, nil
 }
 
-// bootstrap is the configuration that an Envoy starts with: who it is and where
-// the rest comes from. (JSON is YAML.)
-func bootstrap(server, node string) (string, error) {
-	host, portText, err := net.SplitHostPort(server)
+type object = map[string]any
+
+// bootstrap is the configuration that an Envoy starts with: who it is, where
+// the rest comes from, and whom it tells its counters, if anybody. (JSON is
+// YAML.)
+func bootstrap(server, node, counters string) (string, error) {
+	xds, err := staticCluster("xds", server)
 	if err != nil {
 		return "", err
 	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		return "", err
-	}
-	type object = map[string]any
+	clusters := []object{xds}
 	ads := object{"ads": object{}, "resource_api_version": "V3"}
-	endpoint := object{"endpoint": object{"address": object{"socket_address": object{"address": host, "port_value": port}}}}
-	const protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-	text, err := json.Marshal(object{
+	boot := object{
 		"node": object{"id": node, "cluster": "tare"},
 		"dynamic_resources": object{
 			"ads_config": object{
@@ -121,14 +118,46 @@ func bootstrap(server, node string) (string, error) {
 			"cds_config": ads,
 			"lds_config": ads,
 		},
-		"static_resources": object{"clusters": []object{{
-			"name": "xds", "type": "STATIC", "connect_timeout": "5s",
-			"typed_extension_protocol_options": object{protocol: object{
-				"@type":                "type.googleapis.com/" + protocol,
-				"explicit_http_config": object{"http2_protocol_options": object{}},
-			}},
-			"load_assignment": object{"cluster_name": "xds", "endpoints": []object{{"lb_endpoints": []object{endpoint}}}},
-		}}},
-	})
+	}
+	if counters != "" {
+		told, err := staticCluster(countersCluster, counters)
+		if err != nil {
+			return "", err
+		}
+		clusters = append(clusters, told)
+		boot["stats_flush_interval"] = fmt.Sprintf("%vs", dataplane.CountersEvery.Seconds())
+		boot["stats_sinks"] = []object{{"name": "envoy.stat_sinks.metrics_service", "typed_config": object{
+			"@type":                 "type.googleapis.com/envoy.config.metrics.v3.MetricsServiceConfig",
+			"transport_api_version": "V3",
+			"grpc_service":          object{"envoy_grpc": object{"cluster_name": countersCluster}},
+		}}}
+	}
+	boot["static_resources"] = object{"clusters": clusters}
+	text, err := json.Marshal(boot)
 	return string(text), err
+}
+
+// countersCluster is the collector's.
+const countersCluster = "counters"
+
+// staticCluster is one gRPC service at an address.
+func staticCluster(name, addr string) (object, error) {
+	host, portText, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", name, err)
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", name, err)
+	}
+	endpoint := object{"endpoint": object{"address": object{"socket_address": object{"address": host, "port_value": port}}}}
+	const protocol = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+	return object{
+		"name": name, "type": "STATIC", "connect_timeout": "5s",
+		"typed_extension_protocol_options": object{protocol: object{
+			"@type":                "type.googleapis.com/" + protocol,
+			"explicit_http_config": object{"http2_protocol_options": object{}},
+		}},
+		"load_assignment": object{"cluster_name": name, "endpoints": []object{{"lb_endpoints": []object{endpoint}}}},
+	}, nil
 }

@@ -98,6 +98,7 @@ var homes = []home{
 	{"github.com/santhosh-tekuri/jsonschema", nil},    // tests only
 	{"github.com/chromedp", nil},                      // tests only
 	{"github.com/prometheus/client_golang", []string{"function/metrics"}},
+	{"github.com/prometheus/client_model", []string{"dataplane/embedded"}},
 	{"github.com/prometheus", nil},                    // tests only
 	{"github.com/summerwind/h2spec", nil},             // tests only
 	{"golang.org/x/net", nil},                         // tests only
