@@ -17,7 +17,16 @@ import (
 // collecting is the collector of one try of a trial, and a folder of its own.
 type collecting struct {
 	collector *collect.Collector
+	addr      string
 	dir       string
+}
+
+// addrOf is where proxies tell their counters; empty: nobody wants them.
+func (c *collecting) addrOf() string {
+	if c == nil {
+		return ""
+	}
+	return c.addr
 }
 
 // collectingFor replaces what parameters name of a trial's own; nil: nothing.
@@ -31,6 +40,7 @@ func collectingFor(t *testing.T, params string) (string, *collecting) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.addr = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.collector.Serve(ctx, l) }()
@@ -40,7 +50,7 @@ func collectingFor(t *testing.T, params string) (string, *collecting) {
 			t.Errorf("the trial's collector: %v", err)
 		}
 	})
-	return strings.NewReplacer(function.TrialDir, c.dir, function.TrialCollector, l.Addr().String()).Replace(params), c
+	return strings.NewReplacer(function.TrialDir, c.dir, function.TrialCollector, c.addr).Replace(params), c
 }
 
 // collectPatience bounds the wait for what proxies tell in their own time.
