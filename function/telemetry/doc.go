@@ -9,8 +9,12 @@
 // collector they are dropped: a proxy does not grow for it. What a collector
 // has got equals the requests, one for one.
 //
+// A proxy that is started so (dataplane.Options.Counters) tells its counters as
+// well, each second over Envoy's metrics service (envoy.service.metrics.v3), and
+// the judge holds them against the requests. That is a matter of how a proxy is
+// started: Envoy cannot be told of it over xDS.
+//
 // native is Envoy's own access logger; the embedded plane runs a Go filter of
 // the same message (native_filter.go), which refuses by name what it does not
-// honour. Counters over Envoy's metrics service are a matter of how an Envoy is
-// started, and not of this function; internal/collect takes them.
+// honour.
 package telemetry

@@ -15,7 +15,8 @@ type figures struct {
 	received, sent          int64
 }
 
-// judge: the entries and the requests are the same, one for one.
+// judge: the entries and the requests are the same, one for one, and the
+// proxies' counters are as many.
 func judge(spec function.Spec, e function.Evidence) error {
 	if _, err := specOf(spec); err != nil {
 		return err
@@ -23,13 +24,15 @@ func judge(spec function.Spec, e function.Evidence) error {
 	if e.Collected == nil {
 		return nil // under load the collector is another process
 	}
-	wanted, longest := map[figures]int{}, time.Duration(0)
+	wanted, longest, classes := map[figures]int{}, time.Duration(0), map[string]float64{}
 	for i, o := range e.Observations {
 		if o.Response == nil {
 			return fmt.Errorf("telemetry: request %d was not answered: telemetry stops none", i)
 		}
 		wanted[figures{o.Request.Method, o.Request.Target, o.Request.Host, o.Response.Status, int64(len(o.Request.Body)), int64(len(o.Response.Body))}]++
 		longest = max(longest, o.Latest-o.Earliest)
+		classes["total"]++
+		classes[fmt.Sprintf("%dxx", o.Response.Status/100)]++
 	}
 	for i, t := range e.Collected.Entries {
 		f := figures{t.Method, t.Path, t.Authority, t.Status, t.Received, t.Sent}
@@ -45,7 +48,20 @@ func judge(spec function.Spec, e function.Evidence) error {
 			return fmt.Errorf("telemetry: %d entries of %+v are missing, of %d that came", n, f, len(e.Collected.Entries))
 		}
 	}
+	for _, class := range []string{"total", "2xx", "3xx", "4xx", "5xx"} {
+		if got := counted(e.Collected, class); got != classes[class] {
+			return fmt.Errorf("telemetry: counters say %v of class %s, and there were %v requests", got, class, classes[class])
+		}
+	}
 	return nil
+}
+
+// counted is the sum of a counter of requests over all proxies.
+func counted(g *collect.Gathered, class string) (sum float64) {
+	for _, counters := range g.Counters {
+		sum += counters["http.ingress.downstream_rq_"+class]
+	}
+	return sum
 }
 
 func sane(t collect.Entry, longest time.Duration) error {

@@ -50,12 +50,21 @@ func trials() []function.Trial {
 		first("no service behind", func(e *collect.Entry) { e.Upstream = "" }),
 		first("took no time", func(e *collect.Entry) { e.Took = 0 }),
 		first("took too long", func(e *collect.Entry) { e.Took *= 1000 }),
+		{Name: "a counter is one less", Spoil: func(e *function.Evidence) { count(e, "2xx", -1) }},
+		{Name: "a counter is one more", Spoil: func(e *function.Evidence) { count(e, "total", 1) }},
+		{Name: "no counters", Spoil: func(e *function.Evidence) { e.Collected.Counters = nil }},
 		first("of nobody", func(e *collect.Entry) { e.Node = "" }),
 	}
 	paths := map[string][]function.Answer{"/missing": {{Status: http.StatusNotFound, Body: "not here"}}, "/broken": {{Status: http.StatusInternalServerError}},
 		"/long": {{Body: strings.Repeat("x", 100_000)}}}
 	all := func(n int) func(function.Evidence) bool {
-		return func(e function.Evidence) bool { return len(e.Collected.Entries) >= n }
+		return func(e function.Evidence) bool {
+			ended := 0.0
+			for _, class := range []string{"2xx", "3xx", "4xx", "5xx"} {
+				ended += counted(e.Collected, class)
+			}
+			return len(e.Collected.Entries) >= n && ended >= float64(n)
+		}
 	}
 	return []function.Trial{{
 		Name: "an entry for each request", Params: `{"collector": "${collector}", "flush": "50ms"}`, Settled: all(7 + 200),
@@ -71,4 +80,12 @@ func trials() []function.Trial {
 		Requests: []function.Request{{Target: "/one", Times: 5, AtOnce: 4}, {Target: "/two", Times: 5, AtOnce: 4, Proxy: 1}},
 		Mutants:  mutants[:3],
 	}}
+}
+
+// count changes a counter of one of the proxies.
+func count(e *function.Evidence, class string, by float64) {
+	for _, counters := range e.Collected.Counters {
+		counters["http.ingress.downstream_rq_"+class] += by
+		return
+	}
 }
