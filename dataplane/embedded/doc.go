@@ -14,6 +14,12 @@
 // connections once a second instead of by deadlines. Heads and chunks are read
 // by package internal/http1, which refuses what is malformed or ambiguous.
 //
+// What a route asks for beyond that (package route says what it is) is an
+// effort: times of its own, kept by one timer for each connection; attempts
+// after the first, for which the body is held up to 1 MiB, and no longer one is
+// sent twice; copies for other clusters. The kernel tells of clients that go
+// away (watch), and what was asked for them ends at once.
+//
 // HTTP/2 is the standard library's, at both ends. What it brings or takes is
 // shown to the rest as a connection of HTTP/1.1 (stream, carried), so that
 // routes, filters, balancing, retries and logs are written once, and every head
