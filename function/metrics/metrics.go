@@ -20,7 +20,7 @@ func Function() function.Function {
 		Judge:   judge,
 		Trials:  trials(),
 		Without: map[study.Form]string{
-			study.FormNative:   "not built: proxies count by themselves; Envoy's figures leave it by its admin address or its metrics service, both set when it is started and not over xDS",
+			study.FormNative:   "not built: proxies count by themselves, by class and not by path; telemetry holds those counters against the requests",
 			study.FormLua:      "cannot: a script has no counters, and state in its worker alone",
 			study.FormWasm:     "not built: the ABI has counters, whose figures leave the proxy with its own",
 			study.FormWasmGo:   "not built: as wasm",
