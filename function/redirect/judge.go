@@ -67,8 +67,11 @@ func judge(spec function.Spec, e function.Evidence) error {
 		return err
 	}
 	for i, o := range e.Observations {
-		if o.Request == nil {
-			continue // under load neither hosts nor answers are known
+		if o.Request == nil { // under load neither hosts nor answers are known
+			if o.Outcome == function.Refused {
+				return fmt.Errorf("redirect: request %d for %s was refused: none is", i, o.Path)
+			}
+			continue
 		}
 		if o.Response == nil {
 			return fmt.Errorf("redirect: request %d got no answer", i)
