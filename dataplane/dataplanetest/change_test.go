@@ -321,3 +321,52 @@ func refuses(t *testing.T, addr string) {
 	}
 	t.Errorf("%s still takes connections", addr)
 }
+
+// TestDrainIsBounded: what never ends does not keep a proxy from ending.
+func TestDrainIsBounded(t *testing.T) {
+	t.Parallel()
+	who := newPeople(t)
+	plane := planes(t)[1]
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	for name, hang := range map[string]func(t *testing.T, addr string){
+		"h1": func(t *testing.T, addr string) { go h1.client(t, who).Get("http://" + addr + "/") },
+		"h2": func(t *testing.T, addr string) { go h2.client(t, who).Get("http://" + addr + "/") },
+		"websocket": func(t *testing.T, addr string) {
+			if _, err := fmt.Fprintf(dial(t, addr), upgrade, "/switch"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun := make(chan struct{})
+			s := h1.serve(t, who, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/switch" {
+					c, rw, err := w.(http.Hijacker).Hijack()
+					if err != nil {
+						return
+					}
+					defer c.Close()
+					fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+					_ = rw.Flush()
+				}
+				close(begun)
+				<-over
+			})
+			addr := free(t)
+			p := between(h1, h1, who, addr, s.addr)
+			p.Shapes = append(p.Shapes, upgraded)
+			i := begin(t, plane, p)
+			hang(t, addr)
+			<-begun
+			if err := i.Stop(); err != nil {
+				t.Error(err)
+			}
+			<-i.Done()
+			if err := i.Err(); err != nil {
+				t.Errorf("it did not end by itself: %v", err)
+			}
+		})
+	}
+}

@@ -5,6 +5,11 @@
 // requests over raw connections. It looks at what a client and an upstream can
 // see, so it knows nothing of any plane; what is a plane's own, such as which
 // malformed requests it refuses with which words, is tested there.
+//
+// The package's own tests send the same traffic through both planes and compare
+// what clients and services see. What differs is listed, each with its reason, in
+// differences.json, and what h2spec finds in h2spec.json; a difference that is not
+// listed fails them.
 package dataplanetest
 
 import (
