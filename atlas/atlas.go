@@ -57,8 +57,8 @@ type Score struct {
 	Score float64    `json:"score"`
 }
 
-// Decisions is the power of a type of function: how many different decisions
-// it can make over the published pairs of requests.
+// Decisions is the power of a type of function: how many of the published pairs
+// of requests it can tell apart (function.Distinct).
 type Decisions struct {
 	Function string `json:"function"`
 	Distinct int    `json:"distinct"`
@@ -249,7 +249,7 @@ func names(ps []Power, group []int) []string {
 
 func (a *Atlas) textScores(b *strings.Builder) {
 	if len(a.Decisions) > 0 {
-		b.WriteString("DECISIONS  that a type of function can make over the published pairs of requests\n")
+		b.WriteString("DECISIONS  how many of the published pairs of requests a type of function tells apart\n")
 		for _, d := range a.Decisions {
 			fmt.Fprintf(b, "  %s: %d of %d\n", d.Function, d.Distinct, d.Of)
 		}

@@ -206,7 +206,12 @@ func (m *atlasMaker) make(ctx context.Context) (*atlas.Atlas, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.made = &atlas.Atlas{Made: time.Now().UTC(), Powers: atlas.Powers(tries, m.planes), Functions: m.list.entries}
+	decisions, err := atlas.Decided(m.list.functions)
+	if err != nil {
+		return nil, err
+	}
+	tries = append(tries, atlas.Witnessed(m.list.functions, m.list.entries)...)
+	m.made = &atlas.Atlas{Decisions: decisions, Made: time.Now().UTC(), Powers: atlas.Powers(tries, m.planes), Functions: m.list.entries}
 	if m.flags.kept {
 		return m.made, m.gather(ctx)
 	}
