@@ -25,7 +25,7 @@ type stage struct {
 	mu         sync.Mutex
 	start      time.Time
 	deliveries []function.Delivery
-	open       sync.WaitGroup
+	open       int // requests of the trial that are being served
 
 	// change gives the instance other parameters; nil: it cannot be done there.
 	change  func(params string) error
@@ -140,9 +140,32 @@ func (r *replica) next(path string) function.Answer {
 	return answers[min(k, len(answers)-1)]
 }
 
+func (s *stage) serving(more int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open += more
+}
+
+// idle returns when no request of the trial is being served. Those that a
+// proxy makes by itself never end.
+func (s *stage) idle() {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		s.mu.Lock()
+		n := s.open
+		s.mu.Unlock()
+		if n == 0 {
+			return
+		}
+	}
+}
+
 func (s *stage) serve(r *replica, w http.ResponseWriter, q *http.Request) {
-	s.open.Add(1)
-	defer s.open.Done()
+	if q.Header.Get(function.TrialHeader) != "" {
+		s.serving(1)
+		defer s.serving(-1)
+	}
 	body, bodyErr := io.ReadAll(q.Body)
 	d := function.Delivery{Of: -1, Replica: r.index, Message: function.Message{
 		Method: q.Method, Target: q.RequestURI, Host: q.Host, Header: q.Header, Body: body}}
@@ -398,7 +421,7 @@ func (s *stage) settle(deliveries int) {
 // evidence waits for the replicas to have done with every request.
 func (s *stage) evidence(seen []function.Observation, trial *function.Trial) function.Evidence {
 	s.settle(trial.Await)
-	s.open.Wait()
+	s.idle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := function.Evidence{Observations: seen, Served: -1, Trial: trial, Changes: s.changes}
