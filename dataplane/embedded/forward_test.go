@@ -237,10 +237,10 @@ type doing func(function.Exchange) bool
 func (f doing) Handle(x function.Exchange) bool { return f(x) }
 
 func TestFilters(t *testing.T) {
-	var got [4]string
+	seen := make(chan [4]string, 10)
 	first := doing(func(x function.Exchange) bool {
 		token, ok := x.Header("x-token")
-		got = [4]string{string(x.Method()), string(x.Path()), string(token), fmt.Sprint(ok)}
+		seen <- [4]string{string(x.Method()), string(x.Path()), string(token), fmt.Sprint(ok)}
 		x.RemoveHeader("x-user")
 		x.SetHeader("x-user", []byte("ann"))
 		x.SetHeader("x-twice", []byte("once"))
@@ -278,7 +278,7 @@ func TestFilters(t *testing.T) {
 	want(t, u, "GET /p?q HTTP/1.1\r\nhost: a\r\nX-TOKEN: t\r\nx-user: ann\r\nx-twice: once\r\n\r\n")
 	write(t, u, okay)
 	want(t, c, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-left: 3\r\n\r\nok")
-	if diff := cmp.Diff([4]string{"GET", "/p?q", "t", "true"}, got); diff != "" {
+	if diff := cmp.Diff([4]string{"GET", "/p?q", "t", "true"}, <-seen); diff != "" {
 		t.Error(diff)
 	}
 	write(t, c, "POST / HTTP/1.1\r\nHost: a\r\nX-Refuse: 1\r\nContent-Length: 3\r\n\r\nabc")
