@@ -47,7 +47,7 @@ func trials() []function.Trial {
 		}
 		return h
 	}
-	failing := `{"rules": [{"prefix": "/fails", "answer": "fail"}, {"prefix": "/hangs", "answer": "hang"}, {"prefix": "/no", "answer": "deny"}, {"prefix": "/", "answer": "allow", "headers": {"x-by": "rules"}}], "timeout": "60ms", "on_failure": `
+	failing := `{"rules": [{"prefix": "/fails", "answer": "fail"}, {"prefix": "/hangs", "answer": "hang"}, {"prefix": "/no", "answer": "deny"}, {"prefix": "/", "answer": "allow", "headers": {"x-by": "rules"}}], "timeout": "400ms", "on_failure": `
 	asks := []function.Request{{Target: "/fails"}, {Target: "/hangs"}, {Target: "/no"}, {Target: "/yes"}, {Target: "/fails", Method: http.MethodPost, Body: "text"}}
 	return []function.Trial{{
 		Name:   "rules decide and change headers",
@@ -82,14 +82,14 @@ func trials() []function.Trial {
 		Mutants: []function.Mutant{
 			{Name: "refuses", Params: failing + `"deny"}`},
 			{Name: "does not wait", Spoil: func(e *function.Evidence) { e.Observations[1].Latest = e.Observations[1].Earliest }},
-			{Name: "allows what is denied", Params: `{"rules": [{"prefix": "/fails", "answer": "fail"}, {"prefix": "/hangs", "answer": "hang"}, {"prefix": "/no", "answer": "fail"}, {"prefix": "/", "answer": "allow", "headers": {"x-by": "rules"}}], "timeout": "60ms", "on_failure": "allow"}`},
+			{Name: "allows what is denied", Params: `{"rules": [{"prefix": "/fails", "answer": "fail"}, {"prefix": "/hangs", "answer": "hang"}, {"prefix": "/no", "answer": "fail"}, {"prefix": "/", "answer": "allow", "headers": {"x-by": "rules"}}], "timeout": "400ms", "on_failure": "allow"}`},
 		},
 	}, {
 		Name: "no answer: requests are refused", Params: failing + `"deny"}`, Requests: asks,
 		Mutants: []function.Mutant{
 			{Name: "lets them go on", Params: failing + `"allow"}`},
 			{Name: "waits longer than it should", Spoil: func(e *function.Evidence) { e.Observations[1].Latest += 2 * slack }},
-			{Name: "denies instead", Params: `{"rules": [{"prefix": "/fails", "answer": "deny"}, {"prefix": "/hangs", "answer": "hang"}, {"prefix": "/no", "answer": "deny"}, {"prefix": "/", "answer": "allow", "headers": {"x-by": "rules"}}], "timeout": "60ms"}`},
+			{Name: "denies instead", Params: `{"rules": [{"prefix": "/fails", "answer": "deny"}, {"prefix": "/hangs", "answer": "hang"}, {"prefix": "/no", "answer": "deny"}, {"prefix": "/", "answer": "allow", "headers": {"x-by": "rules"}}], "timeout": "400ms"}`},
 		},
 	}}
 }

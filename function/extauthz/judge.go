@@ -9,8 +9,13 @@ import (
 	"github.com/taremesh/tare/function"
 )
 
-// slack is how much later than its timeout an answer may come.
-const slack = 15 * time.Second
+// slack is how much later than its timeout an answer may come, and early what
+// part of it must have passed: Envoy's timers go by the time at which its loop
+// woke up.
+const (
+	slack = 15 * time.Second
+	early = 2
+)
 
 // rule is the model: the rule of a request, and an empty one that denies where
 // none fits.
@@ -64,7 +69,7 @@ func (s Spec) looksAtHeaders() bool {
 }
 
 func (s Spec) inDetail(r Rule, goesOn bool, o function.Observation, reached []function.Delivery) error {
-	if took := o.Latest - o.Earliest; r.Answer == Hang && (took < s.Timeout.Std() || took > s.Timeout.Std()+slack) {
+	if took := o.Latest - o.Earliest; r.Answer == Hang && (took < s.Timeout.Std()/early || took > s.Timeout.Std()+slack) {
 		return fmt.Errorf("took %v, and the service is waited for %v", took, s.Timeout)
 	}
 	if goesOn {
