@@ -267,7 +267,7 @@ type Evidence struct {
 	// where they are not looked at. They have requests of the proxy's own, too.
 	Deliveries []Delivery
 	// Trial is the one that this was seen in; nil under load.
-	Trial *Trial
+	Trial *Trial `json:"-"`
 	// Collected is what was told to a collector or written to a log; nil where
 	// the trial has none.
 	Collected *collect.Gathered
