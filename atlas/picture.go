@@ -19,13 +19,14 @@ const (
 
 // spot is one group of forms in a picture.
 type spot struct {
-	x, y  float64
-	name  string
+	x, y  float64 // y is of the first line
+	lines []string
 	front bool
+	known bool // what it costs
 }
 
-// Picture draws the powers in one vector. Forms that were not tried, or of
-// which no cost is known, are not in it.
+// Picture draws the powers in one vector. Forms that were not tried are not in
+// it; those of which no cost is known stand at its left edge.
 func (a *Atlas) Picture(v Vector) template.HTML {
 	o := Inclusion(a.Powers, v)
 	costs, most := make([]float64, len(o.Groups)), 1.0
@@ -38,19 +39,39 @@ func (a *Atlas) Picture(v Vector) template.HTML {
 	height := slices.Max(append(slices.Clone(o.Ranks), 1))
 	marks := make([]*spot, len(o.Groups))
 	for i, g := range o.Groups {
-		if math.IsNaN(costs[i]) {
-			continue
+		m := &spot{x: plotLeft + 8, known: !math.IsNaN(costs[i]), front: slices.Contains(o.Front, i), lines: wrapped(names(a.Powers, g))}
+		if m.known {
+			m.x += (plotRight - plotLeft - 16) * math.Sqrt(max(costs[i], 0)/most)
+		} else {
+			m.lines[len(m.lines)-1] += " (not weighed)"
 		}
-		marks[i] = &spot{
-			x:     plotLeft + 8 + (plotRight-plotLeft-16)*math.Sqrt(max(costs[i], 0)/most),
-			y:     plotBottom - 16 - (plotBottom-plotTop-32)*float64(o.Ranks[i])/float64(height),
-			name:  strings.Join(names(a.Powers, g), ", "),
-			front: slices.Contains(o.Front, i),
-		}
+		m.y = plotBottom - 16 - (plotBottom-plotTop-32)*float64(o.Ranks[i])/float64(height)
+		marks[i] = m
 	}
 	spread(marks)
 	return draw(v, o, marks, most)
 }
+
+// longest is how many letters a line of names has at most.
+const longest = 34
+
+// wrapped puts names into lines.
+func wrapped(all []string) []string {
+	lines := []string{""}
+	for i, name := range all {
+		if i < len(all)-1 {
+			name += ", "
+		}
+		if last := lines[len(lines)-1]; last != "" && len(last)+len(name) > longest {
+			lines = append(lines, "")
+		}
+		lines[len(lines)-1] += name
+	}
+	return lines
+}
+
+// height is what a spot takes.
+func (m *spot) height() float64 { return labelHeight * float64(len(m.lines)) }
 
 // spread moves marks of one height apart that would lie on one another.
 func spread(marks []*spot) {
@@ -62,14 +83,14 @@ func spread(marks []*spot) {
 	}
 	slices.SortFunc(all, func(a, b *spot) int { return int(a.y - b.y) })
 	for i := 1; i < len(all); i++ {
-		if all[i].y-all[i-1].y < labelHeight {
-			all[i].y = all[i-1].y + labelHeight
+		if all[i].y-all[i-1].y < all[i-1].height() {
+			all[i].y = all[i-1].y + all[i-1].height()
 		}
 	}
 	for i := len(all) - 1; i >= 0; i-- {
-		most := plotBottom - 6
+		most := plotBottom + 6 - all[i].height()
 		if i < len(all)-1 {
-			most = all[i+1].y - labelHeight
+			most = all[i+1].y - all[i].height()
 		}
 		all[i].y = min(all[i].y, most)
 	}
@@ -89,7 +110,7 @@ func draw(v Vector, o Order, marks []*spot, most float64) template.HTML {
 		} else if share == 1 {
 			anchor = "end"
 		}
-		fmt.Fprintf(&b, `<text class="tick" text-anchor="%s" x="%g" y="%g">%.0f</text>`, anchor, x, plotBottom+14, share*most)
+		fmt.Fprintf(&b, `<text class="tick" text-anchor="%s" x="%g" y="%g">%.3g</text>`, anchor, x, plotBottom+14, share*most)
 	}
 	fmt.Fprintf(&b, `<text class="tick" text-anchor="end" x="%g" y="%g">µs of CPU that the form itself adds</text>`, plotRight, plotBottom+30)
 	fmt.Fprintf(&b, `<text class="tick" x="%g" y="12">↑ can do all below it on a line, and more</text>`, plotLeft)
@@ -109,8 +130,13 @@ func draw(v Vector, o Order, marks []*spot, most float64) template.HTML {
 		if m.x > pictureWidth/2 {
 			anchor, dx = "end", -7
 		}
-		fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="%.1f" r="4"/><text class="name" text-anchor="%s" x="%.1f" y="%.1f">%s</text>`,
-			class, m.x, m.y, anchor, m.x+dx, m.y+4, html.EscapeString(m.name))
+		if !m.known {
+			class += " unknown"
+		}
+		fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="%.1f" r="4"/>`, class, m.x, m.y)
+		for k, line := range m.lines {
+			fmt.Fprintf(&b, `<text class="name" text-anchor="%s" x="%.1f" y="%.1f">%s</text>`, anchor, m.x+dx, m.y+4+labelHeight*float64(k), html.EscapeString(line))
+		}
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String()) // made of numbers and escaped names
