@@ -120,8 +120,6 @@ func decode(t *testing.T, fn function.Function, text string) function.Spec {
 
 func clone(t *testing.T, e function.Evidence) function.Evidence {
 	t.Helper()
-	trial := e.Trial
-	e.Trial = nil // it may hold funcs
 	text, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +128,7 @@ func clone(t *testing.T, e function.Evidence) function.Evidence {
 	if err := json.Unmarshal(text, &c); err != nil {
 		t.Fatal(err)
 	}
-	c.Trial = trial
+	c.Trial = e.Trial
 	return c
 }
 

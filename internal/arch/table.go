@@ -99,10 +99,10 @@ var homes = []home{
 	{"github.com/chromedp", nil},                      // tests only
 	{"github.com/prometheus/client_golang", []string{"function/metrics"}},
 	{"github.com/prometheus/client_model", []string{"dataplane/embedded"}},
-	{"github.com/prometheus", nil},                    // tests only
-	{"github.com/summerwind/h2spec", nil},             // tests only
-	{"golang.org/x/net", nil},                         // tests only
-	{"golang.org/x/perf", nil},                        // tests only
+	{"github.com/prometheus", nil},        // tests only
+	{"github.com/summerwind/h2spec", nil}, // tests only
+	{"golang.org/x/net", nil},             // tests only
+	{"golang.org/x/perf", nil},            // tests only
 }
 
 // drivers may be imported for their effect alone, in their home.

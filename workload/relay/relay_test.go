@@ -121,7 +121,9 @@ func TestRefused(t *testing.T) {
 	if _, err := relay.Handler(nil, nil); err == nil || !strings.Contains(err.Error(), "no address") {
 		t.Errorf("without addresses: %v", err)
 	}
-	broken := func([]string) (func(http.RoundTripper) http.RoundTripper, error) { return nil, errors.New("out of cheese") }
+	broken := func([]string) (func(http.RoundTripper) http.RoundTripper, error) {
+		return nil, errors.New("out of cheese")
+	}
 	if _, err := relay.Handler([]string{"127.0.0.1:1"}, []relay.Transport{broken}); err == nil || !strings.Contains(err.Error(), "out of cheese") {
 		t.Errorf("a transport that cannot be made: %v", err)
 	}
