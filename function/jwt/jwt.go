@@ -23,8 +23,8 @@ func Function() function.Function {
 		Judge:    judge,
 		Trials:   trials(),
 		Without: map[study.Form]string{
-			study.FormLua:      "cannot: Envoy's scripts have verifySignature for RSA alone, and no ECDSA",
-			study.FormWasm:     "not built: the ABI has no signatures, and the module's toolchain is old for the usual crates",
+			study.FormLua:      "not built, not tried: Envoy's scripts have verifySignature, whose use with ECDSA and EdDSA is to be seen",
+			study.FormWasm:     "not built, not tried: the ABI has no signatures, so that a module must bring its own (such as the crate p256)",
 			study.FormWasmGo:   "not built: the ABI has no signatures; Go's crypto would be in the module",
 			study.FormDynmod:   "not built: the ABI has no signatures",
 			study.FormDynmodGo: "not built: Go's crypto could do it in the module",

@@ -21,12 +21,12 @@ func Function() function.Function {
 		Trials:  trials(),
 		Without: map[study.Form]string{
 			study.FormNative:   "not built: proxies count by themselves, by class and not by path; telemetry holds those counters against the requests",
-			study.FormLua:      "cannot: a script has no counters, and state in its worker alone",
+			study.FormLua:      "not built: a script has no counters, and state in its worker alone",
 			study.FormWasm:     "not built: the ABI has counters, whose figures leave the proxy with its own",
 			study.FormWasmGo:   "not built: as wasm",
 			study.FormDynmod:   "not built: the ABI has counters, whose figures leave the proxy with its own",
 			study.FormDynmodGo: "not built: as dynmod",
-			study.FormExternal: "cannot: a service that is asked before the request does not learn of its end",
+			study.FormExternal: "not built: a service asked by ext_authz does not learn of the exchange's end",
 		},
 	}
 }

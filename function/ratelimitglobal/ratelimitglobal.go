@@ -24,8 +24,8 @@ func Function() function.Function {
 		Without: map[study.Form]string{
 			study.FormLibrary:  "not built: an application that asks the service does it with a client of its protocol",
 			study.FormNative:   "none: the filter that asks is the data plane's own, but the state is the service's: that is the form external; ratelimit is native",
-			study.FormLua:      "cannot: a script keeps state in its worker alone, and cannot ask by gRPC",
-			study.FormWasm:     "cannot: shared data ends at the proxy; a module could ask by gRPC in Envoy, which our host does not offer",
+			study.FormLua:      "not built: a script keeps state in its worker alone, and can ask by HTTP, not by gRPC",
+			study.FormWasm:     "not built: shared data ends at the proxy; a module could ask by gRPC in Envoy, which our host does not offer",
 			study.FormWasmGo:   "as wasm",
 			study.FormDynmod:   "not built: a module's state ends at the proxy; it could ask by HTTP",
 			study.FormDynmodGo: "as dynmod",

@@ -21,12 +21,12 @@ func Function() function.Function {
 		Trials:  trials(),
 		Without: map[study.Form]string{
 			study.FormLibrary:  "not built: it is the proxies that are asked; an application has access-log, metrics and trace",
-			study.FormLua:      "cannot: a script is not told of the end of an exchange",
+			study.FormLua:      "not built: a script sees the response's head, and not the exchange's end",
 			study.FormWasm:     "not built: a module could tell in on_log, by gRPC in Envoy alone",
 			study.FormWasmGo:   "not built: as wasm",
 			study.FormDynmod:   "not built: a module can be an access logger",
 			study.FormDynmodGo: "not built: as dynmod",
-			study.FormExternal: "cannot: a service that is asked before the request does not learn of its end",
+			study.FormExternal: "not built: a service asked by ext_authz does not learn of the exchange's end",
 		},
 	}
 }

@@ -22,12 +22,12 @@ func Function() function.Function {
 		Judge:   judge,
 		Trials:  trials(),
 		Without: map[study.Form]string{
-			study.FormLua:      "cannot: a script can write the headers, but tells of no span when the exchange has ended",
+			study.FormLua:      "not built: a script can write the headers; it sees the response's head, and not the exchange's end",
 			study.FormWasm:     "not built: a module could tell of spans in on_log, by gRPC in Envoy alone",
 			study.FormWasmGo:   "not built: as wasm",
 			study.FormDynmod:   "not built: a module can make spans of Envoy's own tracer",
 			study.FormDynmodGo: "not built: as dynmod",
-			study.FormExternal: "cannot: a service that is asked before the request does not learn of its end",
+			study.FormExternal: "not built: a service asked by ext_authz does not learn of the exchange's end",
 		},
 	}
 }
