@@ -27,10 +27,10 @@ func witnesses() []witness {
 		{function: "header-mutation", vector: Reach, abilities: []string{"change-request-head", "change-response-head"}},
 		{function: "compression", vector: Reach, abilities: []string{"read-response-head", "read-response-body", "change-response-body"}},
 		{function: "body-limit", vector: Reach, abilities: []string{"read-request-body"}},
-		{function: "ratelimit", vector: Reach, abilities: []string{"answer"}},
-		{function: "rbac", vector: Reach, abilities: []string{"read-connection"}},
-		{function: "ratelimit", vector: State, abilities: []string{"per-worker"}},
-		{function: "ratelimit", vector: State, abilities: []string{"across-workers"}, forms: inProxies, test: "functiontest.TestRateLimitInProxies"},
+		{function: "rbac", vector: Reach, abilities: []string{"read-connection", "answer"}},
+		{function: "ratelimit", vector: Reach, abilities: []string{"answer"}, forms: inProxies, test: "functiontest.TestRateLimitInProxies"},
+		{function: "ratelimit", vector: State, abilities: []string{"per-worker", "across-workers"}, forms: inProxies, test: "functiontest.TestRateLimitInProxies"},
+		{function: "ratelimit", vector: State, abilities: []string{"per-worker", "across-workers"}, forms: []study.Form{study.FormLibrary}, test: "functiontest.TestRateLimit"},
 		{function: "ratelimit-global", vector: State, abilities: []string{"across-proxies"}},
 	}
 }
