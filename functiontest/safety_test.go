@@ -309,7 +309,7 @@ func (k safetyTry) harm(t *testing.T) (atlas.Verdict, string) {
 		within = patience
 	}
 	bad := make(chan string, 1)
-	go func() { bad <- once(s.addr, http.Header{"X-Bad": {"1"}}, within) }()
+	go func() { bad <- once(s.addr, http.Header{"X-Bad": {"1"}}, 2*within) }() // longer than a proxy waits for a service
 	if after != nil {
 		after()
 	}
