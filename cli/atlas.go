@@ -183,6 +183,9 @@ func (m *atlasMaker) atlasPlanes() ([]string, error) {
 		}
 		return planes, nil
 	}
+	if m.flags.kept {
+		return m.list.planes, nil // nothing is started
+	}
 	planes := []string{study.DefaultPlane}
 	if _, err := catalog.FindEnvoy(); err == nil {
 		planes = append(planes, "envoy")
