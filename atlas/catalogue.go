@@ -3,6 +3,7 @@ package atlas
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/placement"
@@ -100,13 +101,16 @@ func place(f function.Function, form study.Form, ps []placement.Placement, plane
 	return out
 }
 
+// cannot says why, once: many reasons begin with the word.
+func cannot(why string) string { return "cannot: " + strings.TrimPrefix(why, "cannot: ") }
+
 // On says how the form stands on a plane: passes, or cannot and why.
 func (p Place) On(plane string) string {
 	switch {
 	case p.Cannot[Everywhere] != "":
-		return "cannot: " + p.Cannot[Everywhere]
+		return cannot(p.Cannot[Everywhere])
 	case p.Cannot[plane] != "":
-		return "cannot: " + p.Cannot[plane]
+		return cannot(p.Cannot[plane])
 	case p.Form == study.FormLibrary:
 		return "passes, in the application"
 	}
