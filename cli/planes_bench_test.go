@@ -64,7 +64,7 @@ func BenchmarkPlanes(b *testing.B) {
 	}
 	for k, a := range arms {
 		if a.filter == "router" {
-			memory[a.plane] = proxyMemory(b, up, k)
+			memory[a.plane] = memoryOf(b, proxyPID(up, k))
 		}
 		b.ReportMetric(middle(a.cpu), a.plane+"-"+a.filter+"-us")
 	}
@@ -170,9 +170,9 @@ func closedWindow(b *testing.B, up testbed.Setup, s load.Session, k, n int) floa
 	if err := up.Pause(others...); err != nil {
 		b.Fatal(err)
 	}
-	before := proxyCPU(b, up, k)
+	before := cpuOf(b, []int{proxyPID(up, k)})
 	samples, stats, err := s.Generate(b.Context(), load.Load{Closed: true, Duration: planeWindow, Targets: []int{k}, Seed: 1})
-	used := proxyCPU(b, up, k) - before
+	used := cpuOf(b, []int{proxyPID(up, k)}) - before
 	if err := up.Resume(others...); err != nil {
 		b.Fatal(err)
 	}
@@ -190,24 +190,6 @@ func closedWindow(b *testing.B, up testbed.Setup, s load.Session, k, n int) floa
 func proxyPID(up testbed.Setup, k int) int {
 	ps := up.Processes(k)
 	return ps[slices.IndexFunc(ps, func(p testbed.Process) bool { return p.Role == testbed.ProxyRole })].PID
-}
-
-func proxyCPU(b *testing.B, up testbed.Setup, k int) time.Duration {
-	b.Helper()
-	t, err := measure.CPU(proxyPID(up, k))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return t
-}
-
-func proxyMemory(b *testing.B, up testbed.Setup, k int) measure.Memory {
-	b.Helper()
-	m, err := measure.MemoryOf(proxyPID(up, k))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return m
 }
 
 func order(n int) []int {
