@@ -344,7 +344,6 @@ func TestImageHubUpRefuses(t *testing.T) {
 		"up --web 0.0.0.0:0":                         "loopback only",
 		"up --web 127.0.0.1":                         "host:port",
 		"up --dataplane none":                        "known: embedded, envoy",
-		"up --form lua":                              `no form is named "lua"`,
 		"up --form best":                             "known: library, native",
 		"up --off-mesh --form native":                "form native runs in a proxy",
 		"up --off-mesh --dataplane envoy":            "--dataplane cannot go with --off-mesh",

@@ -113,7 +113,7 @@ func TestWrongInputIsNamed(t *testing.T) {
 		{"unknown plane", []string{"run", write(t, tiny), "--dataplane", "envoi"}, `no data plane is named "envoi"`},
 		{"workload parameter", []string{"run", write(t, strings.Replace(tiny, "work: 1ms", "wrok: 1ms", 1))}, `unknown field "wrok" (known: work, response)`},
 		{"unknown form", []string{"run", write(t, strings.Replace(hub, "form: native", "form: natvie", 1))}, `unknown form "natvie" (known: library, native`},
-		{"form that the plane lacks", []string{"run", write(t, strings.Replace(hub, "form: native", "form: lua", 1))}, "form lua cannot be placed yet"},
+		{"form that the plane lacks", []string{"run", write(t, strings.Replace(hub, "form: native", "form: dynmod", 1))}, "form dynmod does not run on data plane embedded: "},
 		{"no time", []string{"run", write(t, tiny), "--time", "-3s"}, "--time"},
 		{"output", []string{"run", write(t, tiny), "-o", "xml"}, "known: table, json"},
 		{"two results", []string{"report", "a", "b"}, "takes one id"},

@@ -112,6 +112,11 @@ func (a *Apparatus) place(j int, t *testbed.Topology, f function.Function, spec 
 	if !p.Has(f) {
 		return s.Errorf(at, "function %s has no form %s: %s", f.Name, tr.Form, f.Without[tr.Form])
 	}
+	if p.On != nil && t.DataPlane != "" {
+		if why := p.On(t.DataPlane); why != "" {
+			return s.Errorf(at, "form %s does not run on data plane %s: %s", tr.Form, t.DataPlane, why)
+		}
+	}
 	if tr.Form == study.FormNative && f.Native.Check != nil {
 		if err := f.Native.Check(spec, len(a.callers)); err != nil {
 			return s.Errorf(at, "%w", err)
