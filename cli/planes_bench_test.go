@@ -166,25 +166,9 @@ func open(b *testing.B, bench *catalog.Bench, up testbed.Setup, arms []*arm) loa
 // closedWindow keeps one arm busy and returns its proxy's CPU time per request in µs.
 func closedWindow(b *testing.B, up testbed.Setup, s load.Session, k, n int) float64 {
 	b.Helper()
-	others := slices.DeleteFunc(order(n), func(i int) bool { return i == k })
-	if err := up.Pause(others...); err != nil {
-		b.Fatal(err)
-	}
 	before := cpuOf(b, []int{proxyPID(up, k)})
-	samples, stats, err := s.Generate(b.Context(), load.Load{Closed: true, Duration: planeWindow, Targets: []int{k}, Seed: 1})
-	used := cpuOf(b, []int{proxyPID(up, k)}) - before
-	if err := up.Resume(others...); err != nil {
-		b.Fatal(err)
-	}
-	if err != nil || stats.Throughput == 0 {
-		b.Fatalf("arm %d: %v, %+v", k, err, stats)
-	}
-	for _, x := range samples {
-		if x.Class != load.OK {
-			b.Fatalf("arm %d: a request ended as %s with status %d", k, x.Class, x.Status)
-		}
-	}
-	return used.Seconds() * 1e6 / float64(len(samples))
+	samples := alone(b, up, s, k, n, load.Load{Closed: true, Duration: planeWindow, Seed: 1})
+	return (cpuOf(b, []int{proxyPID(up, k)}) - before).Seconds() * 1e6 / float64(len(samples))
 }
 
 func proxyPID(up testbed.Setup, k int) int {

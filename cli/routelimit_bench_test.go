@@ -92,7 +92,7 @@ func race(b *testing.B, up testbed.Setup, s load.Session, racers []*racer) {
 	for round := range routeRounds + 1 {
 		for _, k := range rand.New(rand.NewPCG(2, uint64(round))).Perm(len(racers)) {
 			before := cpuOf(b, racers[k].pids)
-			samples := alone(b, up, s, k, load.Load{Closed: true, Duration: planeWindow, Seed: 1})
+			samples := alone(b, up, s, k, len(racers), load.Load{Closed: true, Duration: planeWindow, Seed: 1})
 			if round > 0 { // the first warms up
 				racers[k].cpu = append(racers[k].cpu, (cpuOf(b, racers[k].pids)-before).Seconds()*1e6/float64(len(samples)))
 				racers[k].rates = append(racers[k].rates, float64(len(samples))/planeWindow.Seconds())
@@ -102,7 +102,7 @@ func race(b *testing.B, up testbed.Setup, s load.Session, racers []*racer) {
 	rate := tailShare * min(middle(racers[0].rates), middle(racers[1].rates))
 	for round := range tailRounds {
 		for _, k := range rand.New(rand.NewPCG(3, uint64(round))).Perm(2) {
-			samples := alone(b, up, s, k, load.Load{Rate: rate, Duration: tailWindow, Seed: uint64(round)})
+			samples := alone(b, up, s, k, len(racers), load.Load{Rate: rate, Duration: tailWindow, Seed: uint64(round)})
 			times := make([]float64, len(samples))
 			for i, x := range samples {
 				times[i] = float64(x.LastByte-x.Intended) / 1e3
@@ -114,11 +114,11 @@ func race(b *testing.B, up testbed.Setup, s load.Session, racers []*racer) {
 	b.ReportMetric(rate, "tail-rate")
 }
 
-// alone gives one racer a load while the others are stopped. The service behind
-// nginx is topology 2.
-func alone(b *testing.B, up testbed.Setup, s load.Session, k int, l load.Load) []load.Sample {
+// alone gives target k a load while what stands for the others of n topologies
+// is stopped, and fails unless every request ends well.
+func alone(b *testing.B, up testbed.Setup, s load.Session, k, n int, l load.Load) []load.Sample {
 	b.Helper()
-	others := slices.DeleteFunc(order(3), func(i int) bool { return i == k })
+	others := slices.DeleteFunc(order(n), func(i int) bool { return i == k })
 	if err := up.Pause(others...); err != nil {
 		b.Fatal(err)
 	}
@@ -128,11 +128,11 @@ func alone(b *testing.B, up testbed.Setup, s load.Session, k int, l load.Load) [
 		b.Fatal(err)
 	}
 	if err != nil || len(samples) == 0 {
-		b.Fatalf("racer %d: %d samples, %v", k, len(samples), err)
+		b.Fatalf("target %d: %d samples, %v", k, len(samples), err)
 	}
 	for _, x := range samples {
 		if x.Class != load.OK {
-			b.Fatalf("racer %d: a request ended as %s with status %d", k, x.Class, x.Status)
+			b.Fatalf("target %d: a request ended as %s with status %d", k, x.Class, x.Status)
 		}
 	}
 	return samples

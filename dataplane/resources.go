@@ -9,8 +9,10 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // ServiceCluster is the cluster of a Proxy whose endpoints are the service's
@@ -66,6 +68,17 @@ func (r *Resources) Subset(from, to string, places ...int) (*clusterv3.Cluster, 
 	ca := &endpointv3.ClusterLoadAssignment{ClusterName: to, Endpoints: []*endpointv3.LocalityLbEndpoints{group}}
 	r.Clusters, r.Assignments = append(r.Clusters, cc), append(r.Assignments, ca)
 	return cc, ca, nil
+}
+
+// Panic sets the share of healthy hosts, in percent, below which a cluster takes
+// them all for healthy; 0 never does. Changes of health then count at once:
+// Envoy would else hold back what changes within a second of another change.
+func Panic(c *clusterv3.Cluster, percent float64) {
+	if c.CommonLbConfig == nil {
+		c.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{}
+	}
+	c.CommonLbConfig.HealthyPanicThreshold = &typev3.Percent{Value: percent}
+	c.CommonLbConfig.UpdateMergeWindow = durationpb.New(0)
 }
 
 // EachManager hands every HTTP connection manager of the listener to change,

@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/taremesh/tare/dataplane"
@@ -45,11 +42,6 @@ func shape(spec function.Spec, r *dataplane.Resources) error {
 	}
 	endpoints.Endpoints = groups
 	endpoints.Policy = &endpointv3.ClusterLoadAssignment_Policy{OverprovisioningFactor: wrapperspb.UInt32(uint32(s.Overprovisioning))}
-	if cluster.CommonLbConfig == nil {
-		cluster.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{}
-	}
-	cluster.CommonLbConfig.HealthyPanicThreshold = &typev3.Percent{Value: float64(s.Panic)}
-	// Else Envoy holds back what changes within a second of another change.
-	cluster.CommonLbConfig.UpdateMergeWindow = durationpb.New(0)
+	dataplane.Panic(cluster, float64(s.Panic))
 	return nil
 }

@@ -3,9 +3,7 @@ package healthcheck
 import (
 	"fmt"
 
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -31,11 +29,6 @@ func shape(spec function.Spec, r *dataplane.Resources) error {
 		HealthChecker: &corev3.HealthCheck_HttpHealthCheck_{HttpHealthCheck: &corev3.HealthCheck_HttpHealthCheck{Path: s.Path}},
 	}}
 	cluster.IgnoreHealthOnHostRemoval = true
-	if cluster.CommonLbConfig == nil {
-		cluster.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{}
-	}
-	cluster.CommonLbConfig.HealthyPanicThreshold = &typev3.Percent{Value: 0}
-	// Else Envoy holds back what changes within a second of another change.
-	cluster.CommonLbConfig.UpdateMergeWindow = durationpb.New(0)
+	dataplane.Panic(cluster, 0)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -30,11 +29,6 @@ func shape(spec function.Spec, r *dataplane.Resources) error {
 		MaxEjectionPercent:   wrapperspb.UInt32(uint32(s.mostOut())),
 		EnforcingSuccessRate: wrapperspb.UInt32(0),
 	}
-	if cluster.CommonLbConfig == nil {
-		cluster.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{}
-	}
-	cluster.CommonLbConfig.HealthyPanicThreshold = &typev3.Percent{Value: 0}
-	// Else Envoy holds back what changes within a second of another change.
-	cluster.CommonLbConfig.UpdateMergeWindow = durationpb.New(0)
+	dataplane.Panic(cluster, 0)
 	return nil
 }

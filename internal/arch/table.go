@@ -17,7 +17,7 @@ var layers = []layer{
 	{"ground", []string{"guest", "guest/inside", "internal/arch", "internal/balance", "internal/crate", "internal/golden", "internal/grpcconn", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/tally"}},
 	// What answers a proxy's questions by gRPC.
 	{"services", []string{"internal/extproc", "internal/rls"}},
-	{"words", []string{"internal/collect", "internal/rls", "measure", "stat", "study"}},
+	{"words", []string{"internal/collect", "measure", "stat", "study"}},
 	{"proxies", []string{"dataplane"}},
 	{"contracts", []string{"api", "function", "load", "workload"}},
 	{"apparatus", []string{"dataplane/xds", "testbed"}},
