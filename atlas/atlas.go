@@ -68,7 +68,7 @@ type Decisions struct {
 // Add adds what a batch found, but for cells that are there already.
 func (a *Atlas) Add(r *report.Report) {
 	fresh := 0
-	for _, s := range Speeds(r) {
+	for _, s := range Speeds(r, a.routes) {
 		if !slices.ContainsFunc(a.Speeds, func(o Speed) bool { return o.Function == s.Function && o.Form == s.Form && o.Plane == s.Plane }) {
 			a.Speeds = append(a.Speeds, s)
 			fresh++
@@ -93,6 +93,19 @@ func (a *Atlas) Add(r *report.Report) {
 			a.Planes = append(a.Planes, p)
 		}
 	}
+}
+
+// routes reports whether a function chooses between different services.
+func (a *Atlas) routes(function string) bool {
+	return slices.ContainsFunc(a.Functions, func(e Entry) bool { return e.Name == function && e.Routes })
+}
+
+// Keep leaves only the wanted cells, and the batches that they come from.
+func (a *Atlas) Keep(wanted func(Cell) bool) {
+	a.Speeds = slices.DeleteFunc(a.Speeds, func(s Speed) bool { return !wanted(s.Cell) })
+	a.Batches = slices.DeleteFunc(a.Batches, func(r Run) bool {
+		return !slices.ContainsFunc(a.Speeds, func(s Speed) bool { return s.Result == r.Result })
+	})
 }
 
 // Finish puts everything in order.
@@ -167,6 +180,9 @@ func (a *Atlas) textSpeeds(b *strings.Builder) {
 	}
 	_ = w.Flush() // to a Builder, which takes everything
 	for _, s := range a.Speeds {
+		if s.CPU == nil {
+			fmt.Fprintf(b, "  %s: no figure, since too few of its batch's blocks count (%d); give it more --time\n", s.Cell, s.Blocks)
+		}
 		if s.OneCPU != nil {
 			fmt.Fprintf(b, "  %s, against one service: p50 %s %s, CPU %s %s\n", s.Cell, estimate(s.OneP50), between(s.OneP50), estimate(s.OneCPU), between(s.OneCPU))
 		}

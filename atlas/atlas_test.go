@@ -181,6 +181,48 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// Where memory is short fewer cells stand at a time, in more batches, each with
+// its controls; no cell is lost, and no batch needs more than half.
+func TestShortMemory(t *testing.T) {
+	for _, c := range []struct {
+		memory uint64
+		want   int
+	}{{0, 6}, {512 << 20, 1}, {1 << 30, 1}, {2 << 30, 2}, {3 << 30, 4}, {4 << 30, 6}, {64 << 30, 6}} {
+		if n := atlas.AbreastIn(c.memory); n != c.want {
+			t.Errorf("%d MB: %d abreast, want %d", c.memory>>20, n, c.want)
+		}
+	}
+	_, entries, bench := built(t, "")
+	cells, _ := atlas.Cells(bench.Functions.All(), entries, []string{"envoy"}, atlas.Only{})
+	noops := map[string][]study.Form{"envoy": study.Forms()}
+	last := 0
+	for _, abreast := range []int{6, 2, 1} {
+		batches, there := atlas.Batches(cells, noops, atlas.Screen{Abreast: abreast}), 0
+		for _, b := range batches {
+			there += len(b.Cells)
+			if len(b.Cells) > abreast || b.Cells[0].Form == study.FormWasmGo && len(b.Cells) > 1 {
+				t.Errorf("%d abreast: %s has %d cells", abreast, b.Study.Name, len(b.Cells))
+			}
+			alike, nothing := 0, 0
+			for _, x := range b.Study.Treatments {
+				switch x.Control {
+				case study.AA:
+					alike++
+				case study.Noop:
+					nothing++
+				}
+			}
+			if alike != 1 || b.Cells[0].Plane != "" && nothing == 0 || len(b.Study.Treatments) > 2*len(b.Cells)+4 {
+				t.Errorf("%d abreast: %s has %d A/A copies and %d no-ops among %d treatments", abreast, b.Study.Name, alike, nothing, len(b.Study.Treatments))
+			}
+		}
+		if there != len(cells) || len(batches) <= last {
+			t.Errorf("%d abreast: %d cells of %d in %d batches, before %d", abreast, there, len(cells), len(batches), last)
+		}
+		last = len(batches)
+	}
+}
+
 func pointer[T any](x T) *T { return &x }
 
 // example is a small report of a batch.
@@ -194,16 +236,17 @@ func example() *report.Report {
 			{Name: "router-3", Baseline: pointer("router"), Set: map[string]string{"replicas": "3"}, PrivateMB: pointer(20.0)},
 			{Name: "router-noop", Baseline: pointer("router"), Control: pointer("noop"), Form: pointer("wasm")},
 			{Name: "ratelimit", Baseline: pointer("router"), Form: pointer("wasm"), Site: pointer("server"), DataPlane: pointer("envoy"), Requests: 7, PrivateMB: pointer(11.5), JudgeFound: pointer("too few")},
-			{Name: "route-path", Baseline: pointer("router-3"), Form: pointer("wasm"), DataPlane: pointer("envoy")},
+			{Name: "balance-hash", Baseline: pointer("router-3"), Form: pointer("wasm"), DataPlane: pointer("envoy")},
 		},
 		Comparisons: []report.Comparison{
 			compared("ratelimit", "router", "cpu", 9), compared("ratelimit", "router", "p50", 8), compared("ratelimit", "router-noop", "cpu", 5),
-			compared("router-noop", "router", "cpu", 4), compared("route-path", "router-3", "cpu", -3), compared("route-path", "router", "cpu", 6),
+			compared("router-noop", "router", "cpu", 4), compared("balance-hash", "router-3", "cpu", -3), compared("balance-hash", "router", "cpu", 6),
 		}}
 }
 
 func TestSpeeds(t *testing.T) {
-	all := atlas.Speeds(example())
+	none := func(string) bool { return false }
+	all := atlas.Speeds(example(), none)
 	if len(all) != 2 {
 		t.Fatalf("%+v", all)
 	}
@@ -214,6 +257,10 @@ func TestSpeeds(t *testing.T) {
 	}
 	if path.CPU.Estimate != -3 || path.OneCPU == nil || path.OneCPU.Estimate != 6 {
 		t.Errorf("%+v", path)
+	}
+	routed := atlas.Speeds(example(), func(name string) bool { return name == "balance-hash" })[1]
+	if routed.CPU.Estimate != 6 || routed.OneCPU != nil {
+		t.Errorf("a function that routes: %+v", routed)
 	}
 	if !atlas.IsBatch("atlas-envoy-wasm-1") || atlas.IsBatch("talk") {
 		t.Error("what a batch is")
@@ -266,8 +313,8 @@ func TestPrinters(t *testing.T) {
 		Speeds []struct{ Function, Form, Plane string }
 		Powers []atlas.Power
 	}
-	if err := json.Unmarshal(object.Bytes(), &back); err != nil || back.Tare != atlas.Format || back.Speeds[0].Function != "ratelimit" || back.Speeds[0].Plane != "envoy" || len(back.Powers) != 15 {
-		t.Errorf("%+v, %v", back, err)
+	if err := json.Unmarshal(object.Bytes(), &back); err != nil || back.Tare != atlas.Format || back.Speeds[1].Function != "ratelimit" || back.Speeds[1].Plane != "envoy" || len(back.Powers) != 15 {
+		t.Errorf("%s %+v, %d powers, %v", back.Tare, back.Speeds, len(back.Powers), err)
 	}
 }
 

@@ -3,6 +3,7 @@ package atlas
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,38 @@ const (
 	leastTime      = 10 * time.Second
 )
 
+// What a treatment may need at most: a process of Envoy, a service, a share of
+// the generator. A batch may have half of the memory, and beside its cells, each
+// with a baseline of its own in the worst case, three controls.
+const (
+	treatmentMemory = 128 << 20
+	batchControls   = 3
+)
+
+// AbreastIn is how many cells stand at a time on a host with so much memory, in
+// bytes; 0: nobody knows. It depends on nothing that changes from day to day:
+// the same command makes the same batches.
+func AbreastIn(memory uint64) int {
+	if memory == 0 {
+		return DefaultAbreast
+	}
+	treatments := memory / 2 / treatmentMemory
+	if treatments < batchControls+2 {
+		return 1
+	}
+	return int(min((treatments-batchControls)/2, DefaultAbreast))
+}
+
+// abreast is how many cells of a form stand at a time. A module from Go has
+// megabytes, which a plane compiles for seconds in each of its processes: many
+// at once would not come up in time.
+func (s Screen) abreast(form study.Form) int {
+	if form == study.FormWasmGo {
+		return 1
+	}
+	return s.Abreast
+}
+
 // Batches puts the cells into batches: those of one plane and one form together,
 // since they share the no-op of that form. noops are the forms, by plane, that
 // the function which does nothing has.
@@ -49,7 +82,7 @@ func Batches(cells []Cell, noops map[string][]study.Form, s Screen) []Batch {
 	var groups [][]Cell
 	for _, c := range cells {
 		k := slices.IndexFunc(groups, func(g []Cell) bool {
-			return len(g) < s.Abreast && g[0].Plane == c.Plane && g[0].Form == c.Form
+			return len(g) < s.abreast(c.Form) && g[0].Plane == c.Plane && g[0].Form == c.Form
 		})
 		if k < 0 {
 			groups = append(groups, nil)
@@ -92,9 +125,13 @@ func batch(name string, cells []Cell, noops []study.Form, time time.Duration, ra
 	}
 	b.add(study.Treatment{Name: root + "-aa", Control: study.AA, Baseline: root})
 	for _, c := range cells {
+		b.carry(c.headers)
 		base := b.baseline(root, c)
 		noop := b.noop(base, c, noops)
 		t := study.Treatment{Name: c.Function, Form: c.Form, Baseline: base, Function: &study.Part{Name: c.Function, Params: c.params}}
+		if len(c.settings) > 0 {
+			t.Form, t.Function, t.Set = "", nil, c.settings
+		}
 		if noop != "" {
 			t.Against = []string{noop}
 		}
@@ -106,6 +143,18 @@ func batch(name string, cells []Cell, noops []study.Form, time time.Duration, ra
 	}
 	return b
 }
+
+// carry adds what a cell's requests must have to those of the whole batch: all
+// treatments get the same ones.
+func (b *Batch) carry(headers study.Headers) {
+	if len(headers) > 0 && b.Study.Load.Headers == nil {
+		b.Study.Load.Headers = study.Headers{}
+	}
+	maps.Copy(b.Study.Load.Headers, headers)
+}
+
+// sidecars is what a function between two proxies stands on.
+const sidecars = "sidecars"
 
 // replicas is the factor that gives a treatment several services.
 const replicas = "replicas"
@@ -125,6 +174,10 @@ func (b *Batch) baseline(root string, c Cell) string {
 	if c.calls {
 		b.add(study.Treatment{Name: "relay", Control: study.Relay, Baseline: root})
 		base = "relay"
+	}
+	if len(c.settings) > 0 { // it is between two sidecars
+		b.add(study.Treatment{Name: sidecars, Control: study.Router, Site: study.SiteClient, Baseline: root})
+		return sidecars
 	}
 	if c.replicas <= 1 {
 		return base

@@ -18,6 +18,7 @@ type Entry struct {
 	Planes []string     `json:"planes"` // on which one of its forms runs in a proxy
 	Sites  []study.Site `json:"sites"`  // at which one of its forms runs
 	Places []Place      `json:"places"` // one for each form there is, in the order of study.Forms
+	Routes bool         `json:"-"`      // function.Function.Routes
 }
 
 // Place is where one form of a function runs.
@@ -43,7 +44,7 @@ func Catalogue(fs []function.Function, ps []placement.Placement, planes []string
 }
 
 func entry(f function.Function, ps []placement.Placement, planes []string) Entry {
-	e := Entry{Name: f.Name, Doc: f.Doc, Forms: []study.Form{}, Planes: []string{}, Sites: []study.Site{}}
+	e := Entry{Name: f.Name, Doc: f.Doc, Routes: f.Routes, Forms: []study.Form{}, Planes: []string{}, Sites: []study.Site{}}
 	for _, form := range study.Forms() {
 		p := place(f, form, ps, planes)
 		e.Places = append(e.Places, p)

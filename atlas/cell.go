@@ -1,6 +1,7 @@
 package atlas
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ type Cell struct {
 	params   study.Params
 	replicas int
 	calls    bool // it works in the application that calls
+	headers  study.Headers
+	settings study.Settings // how it is had, where it is between two sidecars
 }
 
 // String names the cell: ratelimit as wasm on envoy.
@@ -70,7 +73,8 @@ func joined[T ~string](all []T) string {
 	return strings.Join(words, ", ")
 }
 
-func (o Only) wants(f string, form study.Form) bool {
+// Wants reports whether a form of a function is wanted.
+func (o Only) Wants(f string, form study.Form) bool {
 	return (len(o.Functions) == 0 || slices.Contains(o.Functions, f)) && (len(o.Forms) == 0 || slices.Contains(o.Forms, form))
 }
 
@@ -85,12 +89,15 @@ func Cells(fs []function.Function, entries []Entry, planes []string, o Only) ([]
 		}
 		params, why := exampleParams(f)
 		for _, p := range entries[i].Places {
-			if len(p.Sites) == 0 || !o.wants(f.Name, p.Form) {
+			if len(p.Sites) == 0 || !o.Wants(f.Name, p.Form) {
 				continue
 			}
 			for _, c := range cellsOf(f, p, planes) {
-				c.params = params
-				if why != "" {
+				c.params, c.headers = params, f.Headers
+				if p.Form == study.FormNative {
+					c.settings = f.Settings
+				}
+				if why != "" && len(c.settings) == 0 {
 					none = append(none, Unweighed{c, why})
 					continue
 				}
@@ -99,6 +106,29 @@ func Cells(fs []function.Function, entries []Entry, planes []string, o Only) ([]
 		}
 	}
 	return cells, none
+}
+
+// Missing says why wanted cells are not there.
+func Missing(entries []Entry, planes []string, o Only) []string {
+	var why []string
+	for _, e := range entries {
+		for _, p := range e.Places {
+			if !o.Wants(e.Name, p.Form) {
+				continue
+			}
+			reason := p.Cannot[Everywhere]
+			for _, plane := range planes {
+				reason = cmp.Or(reason, p.Cannot[plainly(plane)])
+			}
+			if e.Name == nothing {
+				reason = cmp.Or(reason, "it is the control of every batch")
+			}
+			if reason != "" {
+				why = append(why, fmt.Sprintf("%s as %s: %s", e.Name, p.Form, reason))
+			}
+		}
+	}
+	return why
 }
 
 func exampleParams(f function.Function) (params study.Params, why string) {

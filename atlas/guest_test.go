@@ -19,6 +19,7 @@ const (
 	responseHead = 2
 	requestBody  = 0
 	responseBody = 1
+	callBody     = 4
 )
 
 // guest is a proxy-wasm module in the making.
@@ -33,6 +34,7 @@ var params = map[string]string{
 	"get_header_map_value": "iiiii", "replace_header_map_value": "iiiii", "get_buffer_bytes": "iiiii", "set_buffer_bytes": "iiiii",
 	"get_property": "iiii", "send_local_response": "iiiiiiii", "call_foreign_function": "iiiiii",
 	"get_shared_data": "iiiii", "set_shared_data": "iiiii",
+	"http_call": "iiiiiiiiii", "set_effective_context": "i", "continue_stream": "i",
 }
 
 // newGuest begins a module that may call some of them: what a host lacks, no
@@ -72,6 +74,17 @@ func (g *guest) set(head int32, name, value string) []byte {
 // tell gives the header x-read what lies at result.
 func (g *guest) tell(head int32) []byte {
 	return g.must("replace_header_map_value", I32(head), g.text("x-read"), I32(result), Load(0), I32(resultSize), Load(0))
+}
+
+// pairs is a map as proxy-wasm writes it down.
+func pairs(all ...string) string {
+	word := func(n int) string { return string([]byte{byte(n), byte(n >> 8), 0, 0}) }
+	sizes, texts := word(len(all)/2), ""
+	for _, s := range all {
+		sizes += word(len(s))
+		texts += s + "\x00"
+	}
+	return sizes + texts
 }
 
 // clear has the route looked for again.

@@ -1,13 +1,14 @@
 package atlas
 
 import (
-	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/taremesh/tare/report"
 )
@@ -23,7 +24,10 @@ type page struct {
 	*Atlas
 	Style     template.CSS
 	StyleHash string
-	Advices   []*Advice
+	Cards     []card
+	Columns   []column
+	Table     []tableRow
+	Itself    []*report.Interval
 	Screening bool
 }
 
@@ -31,22 +35,16 @@ type page struct {
 // font, no picture from elsewhere.
 func (a *Atlas) HTML(w io.Writer) error {
 	sum := sha256.Sum256([]byte(pageStyle))
-	p := &page{Atlas: a, Style: template.CSS(pageStyle), StyleHash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:])}
-	for _, s := range a.Speeds {
-		p.Screening = p.Screening || s.Screening
+	p := &page{Atlas: a, Style: template.CSS(pageStyle), StyleHash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:]), Columns: columns(a.Powers), Itself: a.itself()}
+	p.Screening = slices.ContainsFunc(a.Speeds, func(s Speed) bool { return s.Screening })
+	var err error
+	if p.Cards, err = a.cards(); err != nil {
+		return err
 	}
-	for _, e := range a.Functions {
-		x, err := a.Advise(e.Name)
-		if err != nil {
-			return err
-		}
-		if len(x.Places) > 0 {
-			p.Advices = append(p.Advices, x)
-		}
-	}
+	p.Table = a.table(p.Cards)
 	t, err := template.New("atlas").Funcs(template.FuncMap{
 		"estimate": estimate, "between": between, "where": where, "mark": func(v Verdict) string { return marks[v] },
-		"vectors": Vectors, "abilities": Abilities, "or": cmp.Or[string],
+		"vectors": Vectors, "abilities": Abilities, "joined": strings.Join,
 		"mb": func(x *float64) string {
 			if x == nil {
 				return "–"

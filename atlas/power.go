@@ -87,6 +87,11 @@ var abilities = map[Vector][]Ability{
 //go:embed tries.json
 var triesText []byte
 
+// modulesText is what TestModuleTries found.
+//
+//go:embed modules.json
+var modulesText []byte
+
 // safetyText is what functiontest.TestSafety found.
 //
 //go:embed safety.json
@@ -95,7 +100,7 @@ var safetyText []byte
 // Tries lists what forms were tried for, as tests found it.
 func Tries() ([]Try, error) {
 	var all []Try
-	for _, text := range [][]byte{triesText, safetyText} {
+	for _, text := range [][]byte{triesText, modulesText, safetyText} {
 		var some []Try
 		if err := json.Unmarshal(text, &some); err != nil {
 			return nil, fmt.Errorf("read the tries: %w", err)
@@ -151,14 +156,23 @@ func Powers(tries []Try, planes []string) []Power {
 	return all
 }
 
+// answer is the first try that showed the ability, else the first there is: a
+// form has more than one protocol, and what one of them does the form can do.
 func answer(tries []Try, form study.Form, plane string, v Vector, what string) Answer {
-	k := slices.IndexFunc(tries, func(t Try) bool {
-		return t.Form == form && t.Plane == plainly(plane) && t.Vector == v && t.What == what
-	})
-	if k < 0 {
-		return Answer{What: what}
+	out := Answer{What: what, Words: untried(form, plainly(plane), v, what)}
+	found := false
+	for _, t := range tries {
+		if t.Form != form || t.Plane != plainly(plane) || t.Vector != v || t.What != what {
+			continue
+		}
+		if t.Verdict == Shown {
+			return Answer{what, t.Verdict, t.Words, t.Test}
+		}
+		if !found {
+			out, found = Answer{what, t.Verdict, t.Words, t.Test}, true
+		}
 	}
-	return Answer{what, tries[k].Verdict, tries[k].Words, tries[k].Test}
+	return out
 }
 
 // shown counts the abilities of a vector that were shown.

@@ -9,7 +9,8 @@ import (
 )
 
 // Speed is what one cell adds to a request, against the same apparatus without
-// it. Intervals are those of the batch's report.
+// it: one service, or, for a function that chooses between copies of one, as many,
+// asked in turn. Intervals are those of the batch's report.
 type Speed struct {
 	Cell
 	P50 *report.Interval `json:"p50_us"` // null: the batch could not say
@@ -18,9 +19,8 @@ type Speed struct {
 	// null without such a control.
 	NoopP50 *report.Interval `json:"noop_p50_us"`
 	NoopCPU *report.Interval `json:"noop_cpu_us_per_request"`
-	// OneP50 and OneCPU are of a function that chooses between services: against
-	// the same apparatus with one service. The baseline has as many as it has,
-	// asked in turn, and where the function sends all to one, that one is warmer.
+	// OneP50 and OneCPU are of a function that chooses between copies of a service:
+	// against one service, without the choice.
 	OneP50    *report.Interval `json:"one_service_p50_us,omitempty"`
 	OneCPU    *report.Interval `json:"one_service_cpu_us_per_request,omitempty"`
 	PrivateMB *float64         `json:"private_mb"` // more than its baseline
@@ -34,15 +34,17 @@ type Speed struct {
 // IsBatch reports whether a study of that name is a batch of an atlas.
 func IsBatch(study string) bool { return strings.HasPrefix(study, batchPrefix) }
 
-// Speeds reads the cells of a batch out of its report.
-func Speeds(r *report.Report) []Speed {
+// Speeds reads the cells of a batch out of its report. routes tells the functions
+// that choose between different services, of which a proxy without them has one.
+func Speeds(r *report.Report, routes func(function string) bool) []Speed {
 	var all []Speed
 	for i := range r.Treatments {
 		t := &r.Treatments[i]
-		if t.Form == nil || t.Control != nil || t.Baseline == nil {
+		form := formIn(t)
+		if form == "" {
 			continue
 		}
-		s := Speed{Cell: Cell{Function: t.Name, Form: study.Form(*t.Form)}, Requests: t.Requests, Blocks: r.Blocks, Screening: r.Screening, Result: r.ID}
+		s := Speed{Cell: Cell{Function: t.Name, Form: form}, Requests: t.Requests, Blocks: r.Blocks, Screening: r.Screening, Result: r.ID}
 		if t.DataPlane != nil {
 			s.Plane = *t.DataPlane
 		}
@@ -56,6 +58,9 @@ func Speeds(r *report.Report) []Speed {
 		if base := treatment(r, *t.Baseline); base != nil && base.Set[replicas] != "" && base.Baseline != nil {
 			s.OneP50, s.OneCPU = added(r, t.Name, *base.Baseline, experiment.P50), added(r, t.Name, *base.Baseline, experiment.CPU)
 		}
+		if s.OneCPU != nil && routes(t.Name) {
+			s.P50, s.CPU, s.OneP50, s.OneCPU = s.OneP50, s.OneCPU, nil, nil
+		}
 		noop := *t.Baseline + noopSuffix
 		s.NoopP50, s.NoopCPU = added(r, noop, *t.Baseline, experiment.P50), added(r, noop, *t.Baseline, experiment.CPU)
 		if base := treatment(r, *t.Baseline); base != nil && base.PrivateMB != nil && t.PrivateMB != nil {
@@ -65,6 +70,19 @@ func Speeds(r *report.Report) []Speed {
 		all = append(all, s)
 	}
 	return all
+}
+
+// formIn is the form of a cell in a batch's report; empty: it is no cell.
+func formIn(t *report.Treatment) study.Form {
+	switch {
+	case t.Control != nil || t.Baseline == nil:
+		return ""
+	case t.Form != nil:
+		return study.Form(*t.Form)
+	case *t.Baseline == sidecars: // what it has are settings, of the proxies' own
+		return study.FormNative
+	}
+	return ""
 }
 
 func added(r *report.Report, name, baseline string, e experiment.Endpoint) *report.Interval {

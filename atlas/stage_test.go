@@ -33,6 +33,8 @@ type stage struct {
 	home, other *httptest.Server
 	asked       atomic.Pointer[http.Request] // the last request at home, with its body read
 	body        atomic.Pointer[string]
+	service     string // where what the proxies ask is served; empty: nowhere yet
+	tries       string // what a request asks a module to try; empty: it knows
 }
 
 func newStage(t *testing.T) *stage {
@@ -78,6 +80,9 @@ func (s *stage) ask(client *http.Client, addr string) (*seen, error) {
 	}
 	req.Header.Set("X-Ask", "one")
 	req.Header.Set("X-Cluster", "service")
+	if s.tries != "" {
+		req.Header.Set("X-Try", s.tries)
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return nil, err
@@ -110,7 +115,14 @@ func (s *stage) up(t *testing.T, plane dataplane.DataPlane, form study.Form, f f
 	if err := placement.All()[k].Place(&x, f, nil); err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	if x.Asked != nil {
+		asked, err := s.serveAsked(t, x.Asked.Serve)
+		if err != nil {
+			return "", err
+		}
+		x.Proxy.Clusters = append(x.Proxy.Clusters, dataplane.Cluster{Name: function.ExternalCluster, Endpoints: []string{asked}, HTTP2: true})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // it may have megabytes to compile
 	defer cancel()
 	proxy, err := plane.Start(ctx, dataplane.Options{Name: fmt.Sprintf("try-%d", runs.Add(1)), Workers: workers})
 	if err != nil {
@@ -164,6 +176,7 @@ type attempt struct {
 	what   string
 	lua    string
 	wasm   func() []byte
+	asking func() *asking
 	shape  dataplane.Shape
 	// want says what is wrong with what was seen; empty: it was done. done says
 	// what that shows.
@@ -176,7 +189,6 @@ type attempt struct {
 // try carries one out in a form on a plane.
 func (a attempt) try(t *testing.T, plane dataplane.DataPlane, form study.Form) atlas.Try {
 	t.Helper()
-	out := atlas.Try{Form: form, Plane: plane.Name(), Vector: cmp.Or(a.vector, atlas.Reach), What: a.what, Test: "atlas.TestTries"}
 	f := function.Function{Name: "try"}
 	switch form {
 	case study.FormLua:
@@ -190,16 +202,28 @@ func (a attempt) try(t *testing.T, plane dataplane.DataPlane, form study.Form) a
 	wrong, err := "", error(nil)
 	for range 2 { // a refusal is tried again: this machine may have been slow
 		s := newStage(t)
-		up := func(workers int) (string, error) { return s.up(t, plane, form, f, workers) }
-		if a.run != nil {
-			wrong, err = a.run(t, s, up)
-		} else {
-			wrong, err = a.once(s, up)
+		if form == study.FormExternal {
+			f.External = a.asking().form(s)
 		}
-		if err == nil && wrong == "" {
+		up := func(workers int) (string, error) { return s.up(t, plane, form, f, workers) }
+		if wrong, err = a.carry(t, s, up); err == nil && wrong == "" {
 			break
 		}
 	}
+	return a.verdict(plane, form, "atlas.TestTries", wrong, err)
+}
+
+// carry carries it out with the proxies that up gives.
+func (a attempt) carry(t *testing.T, s *stage, up func(workers int) (string, error)) (wrong string, err error) {
+	if a.run != nil {
+		return a.run(t, s, up)
+	}
+	return a.once(s, up)
+}
+
+// verdict is what came of it.
+func (a attempt) verdict(plane dataplane.DataPlane, form study.Form, test, wrong string, err error) atlas.Try {
+	out := atlas.Try{Form: form, Plane: plane.Name(), Vector: cmp.Or(a.vector, atlas.Reach), What: a.what, Test: test}
 	switch {
 	case err != nil:
 		out.Verdict, out.Words = atlas.Refused, words(err)

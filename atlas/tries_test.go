@@ -33,8 +33,9 @@ func TestTries(t *testing.T) {
 	var all []atlas.Try
 	places := make(chan func(), 1000)
 	for _, plane := range b.DataPlanes.All() {
-		for _, form := range []study.Form{study.FormLua, study.FormWasm} {
+		for _, form := range []study.Form{study.FormLua, study.FormWasm, study.FormExternal} {
 			for _, a := range attempts {
+				a.asking = askings()[a.what]
 				if form == study.FormWasm && a.wasm == nil {
 					continue // not tried
 				}
@@ -167,6 +168,16 @@ func reaches() []attempt {
   local head, body = h:httpCall("other", {[":method"] = "GET", [":path"] = "/", [":authority"] = "other"}, nil, 5000)
   h:headers():replace("x-read", body)
 end`,
+			wasm: func() []byte { // the request waits, all of it, until the answer is there
+				g := newGuest("http_call", "get_buffer_bytes", "set_effective_context", "continue_stream")
+				g.on("request_headers", 1, I32(counter), Get(0), Store(0),
+					g.must("http_call", g.text("other"), g.text(pairs(":method", "GET", ":path", "/", ":authority", "other")), g.text(""), g.text(pairs()), I32(5000), I32(result)))
+				g.Func("proxy_on_http_call_response", "iiiii", "", 0,
+					g.must("set_effective_context", I32(counter), Load(0)),
+					g.must("get_buffer_bytes", I32(callBody), I32(0), I32(heapMost), I32(result), I32(resultSize)), g.tell(requestHead),
+					g.must("continue_stream", I32(0)))
+				return g.Bytes()
+			},
 			want: func(x *seen) string { return header(x.request, "x-read", "other") }},
 		{what: "clear-route", done: "with another path it went another way",
 			lua: `function envoy_on_request(h) h:headers():replace(":path", "/elsewhere"); h:clearRouteCache() end`,
@@ -299,5 +310,38 @@ func TestTriesAreOfAbilities(t *testing.T) {
 			t.Errorf("%+v is there twice, or says nothing", x)
 		}
 		known[key] = true
+	}
+}
+
+// Each cell of each vector is shown by a test, refused with words, or not tried
+// for a reason that is said; and no reason is given where a try is.
+func TestEveryCellIsAccountedFor(t *testing.T) {
+	_, entries, bench := built(t, "")
+	tries, err := atlas.Tries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[atlas.Verdict]int{}
+	for _, p := range atlas.Powers(append(tries, atlas.Witnessed(bench.Functions.All(), entries)...), []string{"embedded", "envoy"}) {
+		for v, all := range p.Vectors {
+			for _, a := range all {
+				count[a.Verdict]++
+				if a.Words == "" || (a.Test == "") != (a.Verdict == atlas.NotTried) {
+					t.Errorf("%s, %s %s: %+v", p.Name(), v, a.What, a)
+				}
+			}
+		}
+	}
+	t.Logf("%d shown, %d refused, %d not tried", count[atlas.Shown], count[atlas.Refused], count[atlas.NotTried])
+	if count[atlas.Shown] < 100 {
+		t.Errorf("%d shown", count[atlas.Shown])
+	}
+	// A try that showed it counts for more than one that did not.
+	both := []atlas.Try{{Form: study.FormLua, Plane: "envoy", Vector: atlas.State, What: "per-worker", Verdict: atlas.Refused, Words: "no", Test: "a"},
+		{Form: study.FormLua, Plane: "envoy", Vector: atlas.State, What: "per-worker", Verdict: atlas.Shown, Words: "yes", Test: "b"}}
+	for _, p := range atlas.Powers(both, []string{"envoy"}) {
+		if a := p.Vectors[atlas.State][0]; p.Form == study.FormLua && a.Test != "b" {
+			t.Errorf("%+v", a)
+		}
 	}
 }

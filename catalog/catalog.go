@@ -52,6 +52,7 @@ import (
 	"github.com/taremesh/tare/internal/named"
 	"github.com/taremesh/tare/internal/process"
 	"github.com/taremesh/tare/load"
+	"github.com/taremesh/tare/load/external"
 	"github.com/taremesh/tare/load/openloop"
 	"github.com/taremesh/tare/mesh/consul"
 	"github.com/taremesh/tare/placement"
@@ -179,6 +180,8 @@ func ReadStore(ctx context.Context, dir string) (store.Store, error) { return sq
 // Bench is what a run needs, by name.
 type Bench struct {
 	experiment.Catalog
+	// Adapters are the load generators of others.
+	Adapters named.Set[load.Adapter]
 
 	launcher *process.Launcher
 	xds      *xds.Server
@@ -215,6 +218,19 @@ func (b *Bench) fill() (err error) {
 		return err
 	}
 	if b.Generators, err = named.NewSet[load.Generator]("generator", load.Generator.Name, openloop.New(openloop.Config{Launcher: b.launcher})); err != nil {
+		return err
+	}
+	if b.Adapters, err = named.NewSet("generator", func(a load.Adapter) string { return a.Name },
+		external.Fortio(b.launcher),
+		external.Wrk(b.launcher),
+		external.Wrk2(b.launcher),
+		external.H2load(b.launcher),
+		external.Hey(b.launcher),
+		external.Ab(b.launcher),
+		external.Vegeta(b.launcher),
+		external.K6(b.launcher),
+		external.Nighthawk(b.launcher),
+	); err != nil {
 		return err
 	}
 	if b.DataPlanes, err = named.NewSet[dataplane.DataPlane]("data plane", dataplane.DataPlane.Name,

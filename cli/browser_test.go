@@ -4,28 +4,25 @@ package cli_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/taremesh/tare/internal/chromium"
 )
 
 // These tests need the program chromium; make test gives them a group of their
 // own, which says how to get it.
 
-// browser is one window of a real Chromium.
+// browser is one window of a real Chromium, as a person uses it.
 type browser struct {
+	*chromium.Window
 	t   *testing.T
 	ctx context.Context
-
-	mu   sync.Mutex
-	said []string // what was written to the console
 }
 
 // patience bounds each step on a busy machine.
@@ -33,51 +30,8 @@ const patience = 30 * time.Second
 
 func openBrowser(t *testing.T, width, height int64) *browser {
 	t.Helper()
-	exe, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatalf("%v: apt-get install chromium fonts-dejavu-core", err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(exe), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
-	allocated, release := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, quit := chromedp.NewContext(allocated)
-	b := &browser{t: t, ctx: ctx}
-	var read sync.WaitGroup
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("close Chromium: %v", err)
-		}
-		quit()
-		release()
-		read.Wait()
-	})
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
-		t.Fatalf("open Chromium: %v", err)
-	}
-	// Errors and warnings: scripts that failed, resources that are missing,
-	// what the content security policy refused.
-	messages := chromedp.Console(ctx)
-	read.Go(func() {
-		for m, err := range messages {
-			if err != nil {
-				return
-			}
-			b.mu.Lock()
-			b.said = append(b.said, fmt.Sprintf("%s: %s %s", m.Type, m.Text, m.URL))
-			b.mu.Unlock()
-		}
-	})
-	return b
-}
-
-func (b *browser) quiet(where string) {
-	b.t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, s := range b.said {
-		b.t.Errorf("console on %s: %s", where, s)
-	}
-	b.said = nil
+	w := chromium.Open(t, width, height)
+	return &browser{Window: w, t: t, ctx: w.Context()}
 }
 
 func (b *browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
@@ -145,7 +99,7 @@ func (b *browser) press(what, selector string) {
 		b.t.Fatalf("%s: %v\n%s", what, err, b.text("body"))
 	}
 	b.fits(what)
-	b.quiet(what)
+	b.Quiet(what)
 }
 
 // enter fills in the form of a page for signing up or logging in.
@@ -167,7 +121,7 @@ func TestBrowserImageHub(t *testing.T) {
 			b := openBrowser(t, 360, 740)
 			b.do("open the start page", chromedp.Navigate(up.web))
 			b.fits("welcome")
-			b.quiet("welcome")
+			b.Quiet("welcome")
 			b.enter("signup", "grace", "correct horse")
 			b.press("log out", "nav form button")
 			b.enter("login", "grace", "correct horse")

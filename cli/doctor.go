@@ -82,6 +82,11 @@ func (h *health) advise() {
 	if e.Governor != "" && e.Governor != "performance" {
 		add("the CPU governor is %s: performance gives steadier figures", e.Governor)
 	}
+	awake, err := measure.KeepAwake()
+	if err != nil {
+		add("%v: they sleep between requests, and intervals are wider", err)
+	}
+	_ = awake.Release() // which lets them sleep, in any case
 }
 
 func (h *health) print(c *cobra.Command) {

@@ -106,7 +106,7 @@ random, so what disturbs the machine falls on all of them alike.`,
 // commands lists the subcommands in the order of the help.
 func commands() []func(State) *cobra.Command {
 	return []func(State) *cobra.Command{
-		newRun, newPlan, newKnee, newReport, newAdvice, newList, newShow, newCompare, newGate, newBaseline, newHistory, newNote, newTag, newPrune, newExport, newImport, newAA, newLoad, newSMP, newMeshMark, newPush, newDoctor, newFunctions, newAtlas, newSchema, newImageHub, newProxy, newCompletion, newVersion, newServe, newGenerate,
+		newRun, newPlan, newKnee, newReport, newAdvice, newList, newShow, newCompare, newGate, newBaseline, newHistory, newNote, newTag, newPrune, newExport, newImport, newAA, newLoad, newWorker, newSMP, newMeshMark, newPush, newDoctor, newFunctions, newAtlas, newSchema, newImageHub, newProxy, newCompletion, newVersion, newServe, newGenerate,
 	}
 }
 

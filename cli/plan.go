@@ -139,6 +139,7 @@ func (p *planner) outlook(ctx context.Context, given *study.Study, a *experiment
 	if !p.pilot {
 		return a, nil, nil
 	}
+	defer keepAwake(p.command, p.sleep).Release()
 	a, err := r.suit(ctx, p.planFlags, *given, a, b)
 	if err != nil {
 		return nil, nil, interrupted(ctx, err)
@@ -186,7 +187,7 @@ func (p *planner) tryOut(ctx context.Context, given study.Study, plan *study.Pla
 	errOut := p.command.ErrOrStderr()
 	fmt.Fprintf(errOut, "pilot: %d blocks, about %s\n", len(pilot.Blocks), seconds(pilot.Expected))
 	progress := newProgress(errOut, &pilot.Study)
-	run := experiment.Runner{Testbed: a.Testbed, Journal: unkept{}, Progress: progress.event}
+	run := experiment.Runner{Testbed: a.Testbed, Journal: unkept{}, Progress: progress.event, Ballast: ballastSize(p.command)}
 	out, err := run.Run(ctx, "pilot", a, nil)
 	progress.end()
 	if err != nil {

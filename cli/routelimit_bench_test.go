@@ -123,7 +123,7 @@ func alone(b *testing.B, up testbed.Setup, s load.Session, k, n int, l load.Load
 		b.Fatal(err)
 	}
 	l.Targets = []int{k}
-	samples, _, err := s.Generate(b.Context(), l)
+	samples, _, err := load.Collect(b.Context(), s, l)
 	if err := up.Resume(others...); err != nil {
 		b.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func openRacers(b *testing.B, bench *catalog.Bench, addrs []string, racers []*ra
 	}
 	var targets []load.Target
 	for k, r := range racers {
-		targets = append(targets, load.Target{Name: r.name, Addr: addrs[k], Method: "GET", Path: "/", Host: "echo.test", Connections: 16, MaxConnections: 64})
+		targets = append(targets, load.Target{Name: r.name, Addr: addrs[k], Host: "echo.test", Connections: 16, MaxConnections: 64})
 	}
 	who := load.User{Weight: 1, Header: [][2]string{{function.UserHeader, "ada"}, {function.SubscriptionHeader, "Fast"}}}
 	s, err := g.Open(b.Context(), targets, load.Population{Users: []load.User{who}})

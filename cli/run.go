@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -25,12 +26,14 @@ type planFlags struct {
 	time      time.Duration
 	quick     bool
 	seed      uint64
+	sleep     bool
 }
 
 func (f *planFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.dataPlane, "dataplane", "", "data plane of every treatment with a proxy, or several as in envoy,embedded (default the study's, else embedded)")
 	c.Flags().DurationVar(&f.time, "time", 0, "time for the whole run, such as 90s or 10m (default the study's)")
 	c.Flags().BoolVar(&f.quick, "quick", false, "5 short blocks: a first look, without verdicts")
+	c.Flags().BoolVar(&f.sleep, "sleep", false, "let idle cores sleep, as this host does by itself: every hop then holds what it takes to wake them")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default derived from the study)")
 }
 
@@ -78,7 +81,7 @@ the time.`,
 			if err := out.check(c); err != nil {
 				return err
 			}
-			r := &runner{state: s, command: c, data: *data, output: out}
+			r := &runner{state: s, command: c, data: *data, output: out, sleep: f.sleep}
 			if resume != "" {
 				if err := planned(c); err != nil {
 					return err
@@ -114,6 +117,9 @@ type runner struct {
 	command *cobra.Command
 	data    string
 	output  *outputs
+	sleep   bool           // of idle cores
+	awake   measure.Awake  // held from the pilot to the last block
+	ballast uint64         // bytes, held beside each block
 	notes   []string       // for the first block that is run
 	spent   time.Duration  // of the study's time, before the run
 	final   *report.Report // what was reported
@@ -123,6 +129,7 @@ type runner struct {
 // fresh begins a new experiment.
 func (r *runner) fresh(ctx context.Context, f planFlags, given *study.Study) error {
 	began := time.Now()
+	r.sleep = f.sleep
 	plan, err := f.planOf(given)
 	if err != nil {
 		return input(err)
@@ -181,7 +188,36 @@ func (r *runner) with(ctx context.Context, plan *study.Plan, do func(*experiment
 	if err := f.Check(); err != nil {
 		return input(err)
 	}
+	r.awake = keepAwake(r.command, r.sleep)
+	defer r.awake.Release()
+	r.ballast = ballastSize(r.command)
 	return do(a, b, dir)
+}
+
+// keepAwake holds idle cores awake where the host lets it; else it says once
+// that they sleep.
+func keepAwake(c *cobra.Command, sleep bool) measure.Awake {
+	if sleep {
+		return measure.Awake{}
+	}
+	a, err := measure.KeepAwake()
+	if err != nil {
+		fmt.Fprintf(c.ErrOrStderr(), "%v; they sleep, and intervals are wider\n", err)
+	}
+	return a
+}
+
+// ballastSize is how much memory is held beside each block; where the host
+// refuses, it says so once, and none is.
+func ballastSize(c *cobra.Command) uint64 {
+	size := measure.BallastSize()
+	b, err := measure.TakeBallast(size)
+	if err != nil {
+		fmt.Fprintf(c.ErrOrStderr(), "%v; none is held, and intervals are wider\n", err)
+		return 0
+	}
+	b.Release()
+	return size
 }
 
 // lookUp finds everything that a plan names and runs the function's model over it.
@@ -202,7 +238,7 @@ func (r *runner) suit(ctx context.Context, f planFlags, given study.Study, a *ex
 	if !a.Plan.Study.Load.DefaultRate {
 		return a, nil
 	}
-	busy, err := (&experiment.Runner{Testbed: a.Testbed}).Pilot(ctx, a)
+	busy, err := (&experiment.Runner{Testbed: a.Testbed, Ballast: r.ballast}).Pilot(ctx, a)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +280,14 @@ func (r *runner) experiment(id string, plan *study.Plan) (experiment.Experiment,
 		return experiment.Experiment{}, err
 	}
 	return experiment.Experiment{ID: id, Started: time.Now().UTC(), Plan: *plan,
-		Environment: measure.ReadEnvironment(), Program: p, Command: append([]string{"tare"}, r.state.Args...)}, nil
+		Environment: r.environment(), Program: p, Command: append([]string{"tare"}, r.state.Args...)}, nil
+}
+
+// environment is what this host is while the runner measures on it.
+func (r *runner) environment() measure.Environment {
+	e := measure.ReadEnvironment()
+	e.Idle, e.Ballast = r.awake.String(), r.ballast
+	return e
 }
 
 // resume goes on with an experiment: what was kept is read again once the data
@@ -270,13 +313,13 @@ func (r *runner) resumeFrom(ctx context.Context, st store.Store, id string) erro
 	if rec.State == experiment.Done {
 		return inputf("resume %s: it is done; see tare show %s", e.ID, e.ID)
 	}
-	if r.notes, err = changes(e); err != nil {
-		return err
-	}
-	for _, n := range r.notes {
-		fmt.Fprintln(r.command.ErrOrStderr(), "warning:", n)
-	}
 	return r.with(ctx, &e.Plan, func(a *experiment.Apparatus, b *catalog.Bench, _ string) error {
+		if r.notes, err = r.changes(e); err != nil {
+			return err
+		}
+		for _, n := range r.notes {
+			fmt.Fprintln(r.command.ErrOrStderr(), "warning:", n)
+		}
 		if err := st.Begin(ctx, e); err != nil {
 			return err
 		}
@@ -303,17 +346,19 @@ func (r *runner) find(ctx context.Context, name string) (store.Entry, error) {
 }
 
 // changes lists what is not as it was when the experiment began.
-func changes(e experiment.Experiment) ([]string, error) {
+func (r *runner) changes(e experiment.Experiment) ([]string, error) {
 	now, err := program()
 	if err != nil {
 		return nil, err
 	}
-	env := measure.ReadEnvironment()
+	env := r.environment()
 	var notes []string
 	for _, c := range []struct{ what, was, is string }{
 		{"program", e.Program.SHA256, now.SHA256},
 		{"CPU", e.Environment.CPU, env.CPU},
 		{"number of cores", fmt.Sprint(e.Environment.Cores), fmt.Sprint(env.Cores)},
+		{"state of idle cores", cmp.Or(e.Environment.Idle, measure.Awake{}.String()), env.Idle},
+		{"ballast in bytes", fmt.Sprint(e.Environment.Ballast), fmt.Sprint(env.Ballast)},
 		{"kernel", e.Environment.Kernel, env.Kernel},
 	} {
 		if c.was != c.is {
@@ -339,7 +384,7 @@ func (r *runner) carryOut(ctx context.Context, st store.Store, e experiment.Expe
 	errOut := r.command.ErrOrStderr()
 	fmt.Fprintf(errOut, "%s: %d treatments, %d blocks, about %s; kept as %s\n", e.Plan.Study.Name, standing(&e.Plan.Study), len(e.Plan.Blocks), seconds(e.Plan.Expected), e.ID)
 	p := newProgress(errOut, &e.Plan.Study)
-	run := experiment.Runner{Testbed: a.Testbed, Journal: st, Progress: p.event, Notes: r.notes, Spent: r.spent}
+	run := experiment.Runner{Testbed: a.Testbed, Journal: st, Progress: p.event, Notes: r.notes, Spent: r.spent, Ballast: r.ballast}
 	out, err := run.Run(ctx, e.ID, a, done)
 	p.end()
 	r.planned = &e.Plan

@@ -31,6 +31,10 @@ type shownReport struct {
 		Treatment, Baseline string
 		P50                 struct{ Estimate, Low, High, Margin float64 }
 	}
+	Environment struct {
+		Idle    string `json:"idle_cores"`
+		Ballast uint64 `json:"ballast_bytes"`
+	}
 	Blocks, Voids int
 	Seed          uint64
 	Digest        string
@@ -98,6 +102,26 @@ func TestRunWeighsAndKeeps(t *testing.T) {
 	}
 }
 
+// TestRunSaysWhatIdleCoresDid: they are kept awake where the host lets them, and
+// it is said where it does not, as for ballast; --sleep leaves them as they are.
+func TestRunSaysWhatIdleCoresDid(t *testing.T) {
+	awake := tare(t, t.TempDir(), "run", write(t, tiny), "-o", "json")
+	want := "kept awake"
+	if strings.Contains(awake.err, "keep idle cores awake") {
+		want = "sleep"
+	}
+	if got := decode(t, awake.out).Environment.Idle; got != want {
+		t.Errorf("idle cores: %q, want %q\n%s", got, want, awake.err)
+	}
+	if got := decode(t, awake.out).Environment.Ballast; (got == 0) != strings.Contains(awake.err, "of memory beside a block") {
+		t.Errorf("a ballast of %d bytes\n%s", got, awake.err)
+	}
+	asleep := tare(t, t.TempDir(), "run", write(t, tiny), "--sleep", "-o", "json")
+	if got := decode(t, asleep.out).Environment.Idle; got != "sleep" || strings.Contains(asleep.err, "idle cores") {
+		t.Errorf("with --sleep: idle cores %q\n%s", got, asleep.err)
+	}
+}
+
 func TestWrongInputIsNamed(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -113,7 +137,7 @@ func TestWrongInputIsNamed(t *testing.T) {
 		{"unknown plane", []string{"run", write(t, tiny), "--dataplane", "envoi"}, `no data plane is named "envoi"`},
 		{"workload parameter", []string{"run", write(t, strings.Replace(tiny, "work: 1ms", "wrok: 1ms", 1))}, `unknown field "wrok" (known: work, response)`},
 		{"unknown form", []string{"run", write(t, strings.Replace(hub, "form: native", "form: natvie", 1))}, `unknown form "natvie" (known: library, native`},
-		{"form that the plane lacks", []string{"run", write(t, strings.Replace(hub, "form: native", "form: dynmod", 1))}, "form dynmod does not run on data plane embedded: "},
+		{"form that the plane lacks", []string{"run", write(t, strings.Replace(hub, "form: native", "form: dynmod", 1))}, "form dynmod does not run on data plane embedded: the embedded data plane loads no"},
 		{"no time", []string{"run", write(t, tiny), "--time", "-3s"}, "--time"},
 		{"output", []string{"run", write(t, tiny), "-o", "xml"}, "known: table, json"},
 		{"two results", []string{"report", "a", "b"}, "takes one id"},

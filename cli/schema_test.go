@@ -101,7 +101,8 @@ func TestCompletion(t *testing.T) {
 		{"run a.yaml ", "", noFiles},
 		{"run -o ", "table json", noFiles},
 		{"load -o ", "table json", noFiles},
-		{"load ", "", noFiles},
+		{"load http://127.0.0.1/ ", "", noFiles}, // where a command could stand, compare is offered
+		{"load --arrivals ", "poisson uniform", noFiles},
 		{"list --data ", "", folders},
 		{"run --dataplane ", "embedded envoy", noSpace},
 		{"run --dataplane embedded,", "embedded,envoy", noSpace},

@@ -22,6 +22,8 @@ type Proxy struct {
 	Filters  []Filter
 	Hosts    []VirtualHost
 	Clusters []Cluster
+	// AnyHTTP lets clients speak HTTP/2 too, in the clear; else HTTP/1.1 alone.
+	AnyHTTP bool
 	// AccessLog, if set, is written a line of for every request.
 	AccessLog *AccessLog
 	// Shapes change, in order, what the values above became.
@@ -107,7 +109,7 @@ type Program struct {
 
 // Options of an instance.
 type Options struct {
-	Name    string // unique among the running ones; the xDS node id
+	Name    string // the xDS node id; one that a running instance has is refused
 	Workers int    // threads that carry requests; 0 means 1
 	Cores   int    // that it may run on, of the allowed ones; 0: all
 	// Files are inherited as the descriptors 3, 4, …; the caller's stay open.

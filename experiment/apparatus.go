@@ -96,6 +96,7 @@ func NewApparatus(p *study.Plan, c Catalog) (*Apparatus, error) {
 		a.Topologies = append(a.Topologies, d.topology)
 		a.offers = append(a.offers, d.offer)
 	}
+	a.Population.Requests = []load.Request{{Method: a.method(), Path: a.prepared.Path}}
 	return a, a.checkTestbed()
 }
 
@@ -182,12 +183,18 @@ func (a *Apparatus) populate() error {
 	if a.prepared, err = a.workload.Prepare(users); err != nil {
 		return fmt.Errorf("prepare workload %s: %w", a.workload.Name, err)
 	}
+	for _, h := range a.Plan.Study.Load.Headers.All() {
+		if len(a.prepared.Tokens) > 0 && strings.EqualFold(h[0], "authorization") {
+			return a.Plan.Study.Errorf("$.load.headers", "header %q: workload %s gives every user a token of its own there", h[0], a.workload.Name)
+		}
+	}
 	for i, u := range users {
 		a.callers = append(a.callers, function.Caller{User: u.Name, Subscription: u.Subscription})
 		lu := load.User{Weight: weights[i]}
 		if len(a.prepared.Tokens) > 0 {
 			lu.Header = [][2]string{{"Authorization", "Bearer " + a.prepared.Tokens[i]}}
 		}
+		lu.Header = append(lu.Header, a.Plan.Study.Load.Headers.All()...)
 		a.Population.Users = append(a.Population.Users, lu)
 	}
 	return nil
@@ -224,11 +231,17 @@ func (a *Apparatus) build(d *draft, c Catalog) error {
 			return err
 		}
 	}
+	if err := a.encrypt(d, c); err != nil {
+		return err
+	}
 	if err := a.addChain(d, c); err != nil {
 		return err
 	}
 	if p := t.Last(); p != nil {
 		p.AccessLog = d.log
+	}
+	if all := t.Proxies(); len(all) > 0 {
+		all[0].AnyHTTP = d.offer.protocol == load.HTTP2
 	}
 	if t.Replicas > 1 && len(t.Service.Functions) > 0 {
 		return s.Errorf(a.settingAt(i, "replicas"), "treatment %q: factor replicas at %d: function %s in form library would be %d functions, each with a state of its own",
@@ -299,11 +312,17 @@ func (a *Apparatus) addTokenCheck(j int, t *testbed.Topology, c Catalog) error {
 	if err != nil {
 		return s.Errorf(at, "%w", err)
 	}
-	text, err := json.Marshal(a.prepared.Check)
+	return c.placeNative(t, f, "token check of "+a.workload.Name, a.prepared.Check)
+}
+
+// placeNative puts a function of the apparatus' own choosing into a proxy, by
+// parameters that are a value; about says whose they are.
+func (c Catalog) placeNative(t *testbed.Topology, f function.Function, about string, value any) error {
+	text, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("write the token check: %w", err)
+		return fmt.Errorf("write the %s: %w", about, err)
 	}
-	params, err := study.JSONParams("token check of "+a.workload.Name, text)
+	params, err := study.JSONParams(about, text)
 	if err != nil {
 		return err
 	}
@@ -314,6 +333,9 @@ func (a *Apparatus) addTokenCheck(j int, t *testbed.Topology, c Catalog) error {
 	p, err := c.Placements.Get(string(study.FormNative))
 	if err != nil {
 		return err
+	}
+	if !p.Has(f) {
+		return fmt.Errorf("function %s has no form %s", f.Name, p.Form)
 	}
 	return p.Place(t, f, spec)
 }
@@ -332,8 +354,10 @@ func (a *Apparatus) targets(up testbed.Setup, arms []int) []load.Target {
 	ts := make([]load.Target, len(arms))
 	for k, i := range arms {
 		o := a.offers[i]
-		ts[k] = load.Target{Name: a.Topologies[i].Name, Addr: up.Addr(k), Method: a.method(), Path: a.prepared.Path,
-			Host: a.prepared.Host, Body: int(o.body), Connections: o.connections, MaxConnections: 8 * o.connections}
+		ts[k] = load.Target{Name: a.Topologies[i].Name, Addr: up.Addr(k), Host: a.prepared.Host, Body: int(o.body), Connections: o.connections, MaxConnections: 8 * o.connections, Protocol: o.protocol}
+		if o.protocol == load.HTTP2 {
+			ts[k].Streams = streams
+		}
 	}
 	return ts
 }
@@ -356,7 +380,7 @@ func (a *Apparatus) loadOf(p study.Phase, arms []int) load.Load {
 		l.Targets = append(l.Targets, slices.Index(arms, i))
 	}
 	if !l.Closed {
-		l.Arrivals = load.Arrivals(a.Plan.Study.Load.Arrivals)
+		space(&l, a.Plan.Study.Load.Arrivals)
 	}
 	if p.Each == 0 {
 		l.Duration = p.Duration

@@ -52,6 +52,11 @@ func (r *Runner) carryOut(ctx context.Context, a *Apparatus, plan study.Block, h
 	for k, i := range plan.Start {
 		order[k] = slices.Index(s.arms, i)
 	}
+	ballast, err := measure.TakeBallast(r.Ballast)
+	if err != nil {
+		return s.block, fmt.Errorf("bring up block %d: %w", plan.Index, err)
+	}
+	defer ballast.Release()
 	if s.up, err = r.Testbed.Up(ctx, s.standing(), order); err != nil {
 		return s.block, fmt.Errorf("bring up block %d: %w", plan.Index, err)
 	}
@@ -172,7 +177,7 @@ func (s *stage) phase(ctx context.Context, p study.Phase) (err error) {
 	if p.Kind == study.Idle {
 		err = pause(ctx, p.Duration)
 	} else {
-		samples, rec.Stats, err = s.session.Generate(ctx, s.loadOf(p, s.arms))
+		samples, rec.Stats, err = load.Collect(ctx, s.session, s.loadOf(p, s.arms))
 		for k := range samples {
 			samples[k].Target = uint16(s.arms[samples[k].Target])
 		}

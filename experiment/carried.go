@@ -110,11 +110,11 @@ func (a *Apparatus) place(j int, t *testbed.Topology, f function.Function, spec 
 		return s.Errorf(at, "form %s cannot be placed yet: %w", tr.Form, err)
 	}
 	if !p.Has(f) {
-		return s.Errorf(at, "function %s has no form %s: %s", f.Name, tr.Form, f.Without[tr.Form])
+		return s.Errorf(at, "function %s has no form %s: %s", f.Name, tr.Form, plainly(f.Without[tr.Form]))
 	}
 	if p.On != nil && t.DataPlane != "" {
 		if why := p.On(t.DataPlane); why != "" {
-			return s.Errorf(at, "form %s does not run on data plane %s: %s", tr.Form, t.DataPlane, why)
+			return s.Errorf(at, "form %s does not run on data plane %s: %s", tr.Form, t.DataPlane, plainly(why))
 		}
 	}
 	if tr.Form == study.FormNative && f.Native.Check != nil {
@@ -133,6 +133,9 @@ func (a *Apparatus) place(j int, t *testbed.Topology, f function.Function, spec 
 	}
 	return nil
 }
+
+// plainly is the reason for what is not there, behind words that say so already.
+func plainly(reason string) string { return strings.TrimPrefix(reason, "cannot: ") }
 
 // enoughReplicas: a function that chooses between services needs them behind
 // it, and what is behind a proxy that is not the last is one proxy.

@@ -145,7 +145,18 @@ type session struct {
 
 func (s *session) PID() int   { return s.pid }
 func (*session) Close() error { return nil }
-func (s *session) Generate(ctx context.Context, l load.Load) ([]load.Sample, load.Stats, error) {
+func (s *session) Generate(ctx context.Context, l load.Load, sink load.Sink) (load.Stats, error) {
+	return hand(sink)(s.generate(ctx, l))
+}
+
+// hand gives the sink what was made.
+func hand(sink load.Sink) func([]load.Sample, load.Stats, error) (load.Stats, error) {
+	return func(made []load.Sample, stats load.Stats, err error) (load.Stats, error) {
+		return stats, errors.Join(sink.Samples(made), err)
+	}
+}
+
+func (s *session) generate(ctx context.Context, l load.Load) ([]load.Sample, load.Stats, error) {
 	m := s.m
 	if m.dieIn == m.ups-1 {
 		m.dieIn = -1

@@ -142,14 +142,14 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 // figuresOf computes treatment i's endpoints from a block's latency phase.
 func figuresOf(b *Block, i int) figures {
 	_, samples := b.latencyOf(i)
-	xs := responses(samples, i)
+	xs, weights := responsesIn(samples, i)
 	f := figures{requests: len(xs), usage: usageOf(b, i), values: map[Endpoint]float64{}, why: map[Endpoint]string{}}
 	for e, q := range quantiles {
 		if ok, why := stat.Supported(len(xs), q); !ok {
 			f.why[e] = why
 			continue
 		}
-		f.values[e] = stat.Quantile(xs, q)
+		f.values[e] = stat.WeightedQuantile(xs, weights, q)
 	}
 	f.addClosed(b, i)
 	if len(f.usage) == 0 {
@@ -167,12 +167,12 @@ func figuresOf(b *Block, i int) figures {
 // block with one that was not is void.
 func (f *figures) addMean(b *Block, i int) {
 	_, samples := b.latencyOf(i)
-	xs := responses(samples, i)
+	xs, weights := responsesIn(samples, i)
 	if len(xs) == 0 {
 		f.why[Mean] = "no requests"
 		return
 	}
-	f.values[Mean] = mean(xs)
+	f.values[Mean] = stat.WeightedMean(xs, weights)
 }
 
 // addClosed gives the throughput over a treatment's windows of a closed loop.

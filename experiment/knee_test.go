@@ -55,7 +55,11 @@ type queued struct {
 }
 
 // Generate offers a load by Lindley's recursion.
-func (s *queued) Generate(_ context.Context, l load.Load) ([]load.Sample, load.Stats, error) {
+func (s *queued) Generate(_ context.Context, l load.Load, sink load.Sink) (load.Stats, error) {
+	return hand(sink)(s.generate(l))
+}
+
+func (s *queued) generate(l load.Load) ([]load.Sample, load.Stats, error) {
 	schedule, err := load.NewSchedule(l, s.k, s.p)
 	if err != nil {
 		return nil, load.Stats{}, err

@@ -51,7 +51,7 @@ func outcomesOf(s *sheet, i int, stood []int) []Outcomes {
 		by := map[load.Class][]answered{}
 		for _, k := range stood {
 			r := s.readings[k][i]
-			for c := range load.Protocol + 1 {
+			for c := range load.Classes {
 				a := r.classes[kind][c]
 				if a == nil {
 					a = &answered{}
@@ -65,7 +65,7 @@ func outcomesOf(s *sheet, i int, stood []int) []Outcomes {
 			continue
 		}
 		o.All.Share = 1
-		for c := range load.Protocol + 1 {
+		for c := range load.Classes {
 			f := s.classFigures(answeredOnly(by[c]))
 			if f.Count = count(by[c]); f.Count == 0 {
 				continue

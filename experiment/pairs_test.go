@@ -82,7 +82,7 @@ func simulated(t *testing.T, p *study.Plan, m *machine) []experiment.Block {
 					m.paused = []int{1 - l.Targets[0]}
 				}
 				var err error
-				if samples, rec.Stats, err = s.Generate(t.Context(), l); err != nil {
+				if samples, rec.Stats, err = load.Collect(t.Context(), s, l); err != nil {
 					t.Fatal(err)
 				}
 				for k := range samples {

@@ -24,6 +24,9 @@ type Runner struct {
 	Notes []string
 	// Settle is the pause before a window, once the others are stopped; 0: 200 ms.
 	Settle time.Duration
+	// Ballast is how many bytes of memory are held while a block stands (see
+	// measure.Ballast); 0: none.
+	Ballast uint64
 
 	counter func(pid int) (c counter, userOnly bool, err error) // of instructions; nil: the kernel's
 }

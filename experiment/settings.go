@@ -25,11 +25,13 @@ type draft struct {
 	function  study.Params
 	chain     int                  // no-op filters before its own
 	log       *dataplane.AccessLog // nil: off
+	encrypted bool                 // mutual TLS between its proxies
 }
 
 // offer is how the generator asks one treatment.
 type offer struct {
 	connections int
+	protocol    load.Protocol
 	body        study.Size
 }
 
@@ -49,7 +51,7 @@ func levers() []lever {
 		{name: "connections", levels: "1 to 1000", give: number(1, 1000, func(d *draft, n int) { d.offer.connections = n })},
 		{name: "rate", levels: "a rate such as 500/s", give: giveRate},
 		{name: "arrivals", levels: string(load.Poisson), give: only("arrivals are", string(load.Poisson))},
-		{name: "protocol", levels: "http/1.1", give: only("what the generator speaks is", "http/1.1")},
+		{name: "protocol", levels: "http/1.1, http/2", give: giveProtocol},
 		{name: "request", levels: "0B to 16MiB", give: giveRequest},
 		{name: "response", levels: "a size such as 1KiB", give: giveWorkload},
 		{name: "workers", levels: "1 to 64", proxy: true, give: number(1, 64, func(d *draft, n int) { d.topology.Workers = n })},
@@ -57,7 +59,7 @@ func levers() []lever {
 		{name: "chain", levels: "0 to 32", give: giveChain},
 		{name: "replicas", levels: "1 to 16", give: giveReplicas},
 		{name: "access-log", levels: "off, on", give: giveAccessLog},
-		{name: "mtls", levels: "off", give: off("mutual TLS between proxies cannot be switched yet")},
+		{name: "mtls", levels: "off, on", give: giveMTLS},
 		{name: "tracing", levels: "off", give: off("no proxy traces yet")},
 		{name: "params.", levels: "a parameter of the function", give: giveParameter},
 		{name: "workload.", levels: "a parameter of the workload", give: giveWorkload},
@@ -190,6 +192,18 @@ func (a *Apparatus) planned(i int) (rate float64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// streams is how many requests an HTTP/2 connection may carry at a time: what
+// RFC 9113 §6.5.2 recommends that servers let at least.
+const streams = 100
+
+func giveProtocol(_ *Apparatus, d *draft, s study.Setting) error {
+	d.offer.protocol = load.Protocol(s.Level)
+	if d.offer.protocol != load.HTTP1 && d.offer.protocol != load.HTTP2 {
+		return fmt.Errorf("want %s or %s", load.HTTP1, load.HTTP2)
+	}
+	return nil
 }
 
 func giveRequest(_ *Apparatus, d *draft, s study.Setting) error {

@@ -87,7 +87,7 @@ func TestSettingsRefused(t *testing.T) {
 		{router, "connections: many", "want a whole number"},
 		{router, "rate: 300", `rate "300" has no unit`},
 		{router, "arrivals: constant", "factor arrivals at constant: arrivals are poisson only, so far"},
-		{router, "protocol: h2", "factor protocol at h2: what the generator speaks is http/1.1 only, so far"},
+		{router, "protocol: h2", "factor protocol at h2: want http/1.1 or http/2"},
 		{router, "request: 5", `size "5" has no unit`},
 		{router, "request: 17MiB", "not a whole number from 0B to 16MiB"},
 		{router, "response: big", "response"},
@@ -102,7 +102,9 @@ func TestSettingsRefused(t *testing.T) {
 		{router, "replicas: 0", "want a whole number from 1 to 16"},
 		{router, "access-log: yes", "want off or on"},
 		{direct, "access-log: on", "no proxy that could write a log"},
-		{router, "mtls: on", "factor mtls at on: mutual TLS between proxies cannot be switched yet (levels: off)"},
+		{router, "mtls: on", "factor mtls at on: it is between two proxies, and there is 1; put the treatment on one with control: router, site: client too"},
+		{router, "mtls: yes", "factor mtls at yes: want off or on"},
+		{direct, "mtls: on", "factor mtls at on: the treatment has no proxy"},
 		{router, "tracing: on", "factor tracing at on: no proxy traces yet (levels: off)"},
 		{router, "params.paths: x", "the treatment does not carry the study's function"},
 		{router, "workload.colour: red", `unknown field "colour"`},
@@ -160,6 +162,20 @@ func TestReplicasOfAFunctionRefused(t *testing.T) {
 	_, err := experiment.NewApparatus(planOf(t, text), built(t))
 	if want := `s.yaml:11:51: treatment "many": factor replicas at 2: function ratelimit in form library would be 2 functions`; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// The reason for a form that is not there follows words that say so: it does not
+// say "cannot" again.
+func TestFormsThatAreNotThere(t *testing.T) {
+	for _, x := range []struct{ function, form, want string }{
+		{"retry, params: {on: [5xx], retries: 1}", "lua", "function retry has no form lua: a filter sees a request pass once"},
+		{"noop", "dynmod", "form dynmod does not run on data plane embedded: the embedded data plane loads no foreign code"},
+	} {
+		text := strings.Replace(leversStudy, "baseline: router, workload: {work: 5us}}", "baseline: router, form: "+x.form+", function: {name: "+x.function+"}}", 1)
+		if _, err := experiment.NewApparatus(planOf(t, text), built(t)); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("got  %v\nwant %s", err, x.want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package exposition
 import (
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -32,14 +33,23 @@ func Hgrm(w io.Writer, e experiment.Experiment, blocks []experiment.Block, treat
 	if len(all) == 0 {
 		return fmt.Errorf("percentiles of %s: treatment %s has no answered request in a latency phase", e.ID, treatment)
 	}
-	h := hdrhistogram.New(1, max(2, int64(slices.Max(all))), hgrmDigits)
-	for _, d := range all {
+	if err := Percentiles(w, slices.Max(all), slices.Values(all)); err != nil {
+		return fmt.Errorf("percentiles of %s, treatment %s: %w", e.ID, treatment, err)
+	}
+	return nil
+}
+
+// Percentiles writes times, of which none is above the greatest, as the
+// percentile text of HdrHistogram, in microseconds.
+func Percentiles(w io.Writer, greatest time.Duration, all iter.Seq[time.Duration]) error {
+	h := hdrhistogram.New(1, max(2, int64(greatest)), hgrmDigits)
+	for d := range all {
 		if err := h.RecordValue(int64(d)); err != nil {
-			return fmt.Errorf("percentiles of %s, treatment %s: %w", e.ID, treatment, err)
+			return err
 		}
 	}
 	if _, err := h.PercentilesPrint(w, hgrmTicks, float64(time.Microsecond)); err != nil {
-		return fmt.Errorf("write percentiles of %s: %w", treatment, err)
+		return fmt.Errorf("write percentiles: %w", err)
 	}
 	return nil
 }

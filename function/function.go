@@ -10,6 +10,7 @@ package function
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -25,6 +26,16 @@ import (
 // Spec is a function's own parameters, decoded and validated: a type of the
 // function's package, hence any. It marshals to JSON that Decode takes back.
 type Spec any
+
+// SpecAs is a function's own view of its parameters. They are of another type
+// only if they come from another function's Decode: a mistake of the caller's.
+func SpecAs[S any](spec Spec) (S, error) {
+	s, ok := spec.(S)
+	if !ok {
+		return s, fmt.Errorf("parameters of type %T: want %T from Decode", spec, s)
+	}
+	return s, nil
+}
 
 // Function is one traffic-control function.
 type Function struct {
@@ -51,9 +62,19 @@ type Function struct {
 	// Replicas is how many services the function needs to choose between; 0
 	// means one.
 	Replicas int
+	// Routes says that they are different services: a proxy without the function
+	// has one of them. False: copies of one service, which a proxy without the
+	// function asks in turn.
+	Routes bool
 	// Example is parameters, as JSON, under which the function works on every
 	// request of a plain load and refuses none: what it costs is weighed so.
 	Example string
+	// Headers are header fields that each request of that load must carry; nil:
+	// none.
+	Headers study.Headers
+	// Settings, if there are any, are how a study has the function, which is
+	// between two proxies and no form of one: on a client's and a server's sidecar.
+	Settings study.Settings
 	// Decide is how requests are told apart, for functions that choose among
 	// services; nil: it is not said.
 	Decide *Decide
@@ -196,7 +217,8 @@ type Exchange interface {
 // Responder is a Filter that sees the head of a response, from the service or
 // of a filter behind it, before any of it is sent. It is not called for
 // exchanges in which its Handle did not let the request on. Filters are called
-// in the reverse order of the chain.
+// in the reverse order of the chain. One that calls the exchange's Reply answers
+// in the response's place, and no other filter sees that answer.
 type Responder interface {
 	Filter
 	Respond(Exchange, Response)

@@ -1,8 +1,10 @@
 package functiontest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -11,10 +13,13 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"github.com/taremesh/tare/dataplane"
 	. "github.com/taremesh/tare/dataplane/proxywasm/assembly"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/internal/extproc"
+	"github.com/taremesh/tare/internal/process"
 )
 
 // hostileScript does its worst when a request asks for it.
@@ -48,26 +53,34 @@ func hostileWasm(what string) []byte {
 	return m.Bytes()
 }
 
-// hostileService hangs, or is gone, when a request asks for it.
+// hostileService hangs, or is gone, or takes all memory, when a request asks for
+// it. That which takes memory does so in a process of its own, as services do, and
+// proxies wait for it as long as that takes.
 func hostileService(t *testing.T, what string) (*function.External, func()) {
 	forever := make(chan struct{})
 	t.Cleanup(func() { close(forever) })
 	gone, leave := context.WithCancel(context.Background())
-	process := extproc.Process{Request: func(h extproc.Head) (none extproc.Changes) {
-		if what == "loop" && len(h.Values("x-bad")) > 0 {
+	does := processOf(func() {
+		if what == "loop" {
 			<-forever
 		}
-		return none
-	}}
+	})
 	e := &function.External{
 		Serve: func(ctx context.Context, _ function.Spec, l net.Listener) error {
 			both, cancel := context.WithCancel(ctx)
 			defer cancel()
 			defer context.AfterFunc(gone, cancel)()
-			return extproc.Serve(both, l, process)
+			if what == "memory" {
+				return serveElsewhere(both, l)
+			}
+			return extproc.Serve(both, l, does)
 		},
 		Config: func(function.Spec) (function.FilterConfig, error) {
-			packed, err := dataplane.Pack(extproc.Config(function.ExternalCluster, process))
+			c := extproc.Config(function.ExternalCluster, does)
+			if what == "memory" {
+				c.MessageTimeout = durationpb.New(patience)
+			}
+			packed, err := dataplane.Pack(c)
 			return function.FilterConfig{Name: extproc.FilterName, Config: packed}, err
 		},
 	}
@@ -76,6 +89,75 @@ func hostileService(t *testing.T, what string) (*function.External, func()) {
 		return e, nil
 	}
 	return e, sync.OnceFunc(leave)
+}
+
+// processOf changes nothing, and does its worst when a request asks for it.
+func processOf(worst func()) extproc.Process {
+	return extproc.Process{Request: func(h extproc.Head) (none extproc.Changes) {
+		if len(h.Values("x-bad")) > 0 {
+			worst()
+		}
+		return none
+	}}
+}
+
+// hostileArgument makes this program the service that takes all memory, on the
+// listener that it inherits.
+const hostileArgument = "hostile"
+
+func hostileMain() int {
+	l, err := net.FileListener(os.NewFile(3, "listener"))
+	if err == nil {
+		err = bounded(os.Getpid(), mostOfService)
+	}
+	if err == nil {
+		fmt.Println("ready")
+		err = extproc.Serve(context.Background(), l, processOf(takeAll))
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 3
+}
+
+// mostOfService is what that service may have beyond what it has.
+const mostOfService = 128 << 20
+
+func takeAll() {
+	type block struct {
+		before *block
+		data   []byte
+	}
+	for all := (*block)(nil); ; {
+		all = &block{all, bytes.Repeat([]byte{1}, 1_000_000)}
+	}
+}
+
+// serveElsewhere hands the listener to a process of its own, until the context
+// ends or the process does.
+func serveElsewhere(ctx context.Context, l net.Listener) error {
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return err
+	}
+	l.Close() // the other one's alone
+	launcher, err := process.NewLauncher("")
+	if err != nil {
+		return err
+	}
+	defer launcher.Close()
+	p, err := launcher.Start(process.Command{Name: "hostile service", Args: []string{hostileArgument}, Input: []byte{}, Files: []*os.File{file}})
+	file.Close()
+	if err != nil {
+		return err
+	}
+	defer p.Stop(0)
+	if _, err := p.Ready(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-p.Done():
+	}
+	return p.Err()
 }
 
 const hostileRust = `use crate::envoy::Host;
@@ -151,8 +233,30 @@ func buildRust(t *testing.T, out string) {
 		"-C", "opt-level=1", "-C", "panic=abort", "-o", out, filepath.Join(src, "lib.rs")))
 }
 
-// buildGo builds the dynamic module in Go with a function more in it.
+// buildGo builds the dynamic module in Go with a function more in it, and
+// buildGoWasm the module for proxy-wasm.
 func buildGo(t *testing.T, out string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-tags", "dynmod", "-buildmode=c-shared", "-buildvcs=false", "-overlay", overlay(t), "-o", out, "../guest/dynmod")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=")
+	build(t, cmd)
+}
+
+func buildGoWasm(t *testing.T) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "hostile.wasm")
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-overlay", overlay(t), "-o", out, "../guest/wasm")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
+	build(t, cmd)
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// overlay is a file that puts the hostile function into the sources in Go.
+func overlay(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	filter, err := filepath.Abs("../guest/inside/filter.go")
@@ -170,15 +274,14 @@ func buildGo(t *testing.T, out string) {
 	changed := strings.Replace(string(source), known, known+"	case \"crash\", \"loop\", \"memory\":\n		return hostile(id), nil\n", 1)
 	write(t, filepath.Join(dir, "filter.go"), changed)
 	write(t, filepath.Join(dir, "hostile.go"), hostileGo)
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {
 		filter: filepath.Join(dir, "filter.go"), filepath.Join(filepath.Dir(filter), "hostile.go"): filepath.Join(dir, "hostile.go")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "overlay.json"), string(overlay))
-	cmd := exec.Command("go", "build", "-tags", "dynmod", "-buildmode=c-shared", "-buildvcs=false", "-overlay", filepath.Join(dir, "overlay.json"), "-o", out, "../guest/dynmod")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=")
-	build(t, cmd)
+	path := filepath.Join(dir, "overlay.json")
+	write(t, path, string(text))
+	return path
 }
 
 func write(t *testing.T, path, text string) {

@@ -18,8 +18,11 @@ import (
 
 // The test binary is tare when it is started as a proxy.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "proxy" {
+	if len(os.Args) > 1 && (os.Args[1] == "proxy" || os.Args[1] == "serve") {
 		os.Exit(cli.Main(cli.State{Args: os.Args[1:], Getenv: os.Getenv, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
+	if len(os.Args) > 1 && os.Args[1] == hostileArgument {
+		os.Exit(hostileMain())
 	}
 	os.Exit(m.Run())
 }

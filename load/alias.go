@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 )
 
@@ -82,4 +83,14 @@ func (a *alias) draw(r *rand.Rand) int {
 		return i
 	}
 	return int(a.other[i])
+}
+
+// pick draws by one number: its high part takes the column, its low part the
+// share.
+func (a *alias) pick(x uint64) int {
+	column, rest := bits.Mul64(x, uint64(len(a.own)))
+	if unitFloat(rest) < a.own[column] {
+		return int(column)
+	}
+	return int(a.other[column])
 }

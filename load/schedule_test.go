@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/taremesh/tare/load"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func ExampleSchedule() {
@@ -284,7 +286,7 @@ func TestScheduleRefuses(t *testing.T) {
 		{"no duration", func(l *load.Load) { l.Duration = 0 }, 1, load.Population{}},
 		{"negative duration", func(l *load.Load) { l.Duration = -1 }, 1, load.Population{}},
 		{"negative count", func(l *load.Load) { l.Each = -1 }, 1, load.Population{}},
-		{"unknown arrivals", func(l *load.Load) { l.Arrivals = "uniform" }, 1, load.Population{}},
+		{"unknown arrivals", func(l *load.Load) { l.Arrivals = "regular" }, 1, load.Population{}},
 		{"negative timeout", func(l *load.Load) { l.Timeout = -1 }, 1, load.Population{}},
 		{"no targets", func(*load.Load) {}, 0, load.Population{}},
 		{"too many targets", func(*load.Load) {}, 1 << 16, load.Population{}},
@@ -379,5 +381,35 @@ func TestNextAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(1000, func() { s.Next() }); n != 0 {
 		t.Errorf("%v allocations per arrival", n)
+	}
+}
+
+// Shares of a schedule, dealt back in turn, are the schedule.
+func TestSharesAreTheSchedule(t *testing.T) {
+	p := weights(1, 2, 3)
+	for name, l := range map[string]load.Load{
+		"by time":  {Rate: 1e4, Duration: time.Second, Seed: 3, Over: &load.Over{Users: []int{1}, Share: .1}},
+		"by count": {Rate: 1e4, Each: 2001, Seed: 4},
+	} {
+		whole := arrivals(t, l, 3, p)
+		for n := 1; n <= 5; n++ {
+			parts := make([][]load.Arrival, n)
+			for k := range parts {
+				l.Share = load.Share{K: k, N: n}
+				parts[k] = arrivals(t, l, 3, p)
+			}
+			var got []load.Arrival
+			for i := range whole {
+				if k := i % n; i/n < len(parts[k]) {
+					got = append(got, parts[k][i/n])
+				}
+			}
+			if diff := cmp.Diff(whole, got); diff != "" {
+				t.Errorf("%s, %d shares (-whole +union):\n%.400s", name, n, diff)
+			}
+		}
+	}
+	if err := (load.Load{Rate: 1, Each: 1, Share: load.Share{K: 2, N: 2}}).Check(1, p); err == nil {
+		t.Error("no error for share 2 of 2")
 	}
 }

@@ -7,13 +7,15 @@ import (
 	"slices"
 )
 
-// Senders draws who sends each request of a load, from its seed: the users of
-// a schedule's arrivals, and those of a closed load's requests in the order in
-// which they are taken up. It allocates nothing per draw.
+// Senders draws who sends each request of a load and what it asks for, from the
+// load's seed: of a schedule's arrivals, and of a closed load's requests in the
+// order in which they are taken up. It allocates nothing per draw.
 type Senders struct {
-	users *alias // nil: one anonymous user
-	over  Over
-	draws *rand.Rand
+	users    *alias // nil: one anonymous user
+	requests *alias // nil: there is one
+	over     Over
+	draws    *rand.Rand
+	asked    *rand.Rand
 }
 
 // NewSenders prepares the draws. They depend on the seed, Over and the
@@ -23,7 +25,12 @@ func NewSenders(l Load, p Population) (*Senders, error) {
 	if err != nil {
 		return nil, fmt.Errorf("draw users: %w", err)
 	}
-	s := &Senders{users: users, draws: rand.New(rand.NewPCG(l.Seed, userStream))}
+	s := &Senders{users: users, draws: rand.New(rand.NewPCG(l.Seed, userStream)), asked: rand.New(rand.NewPCG(l.Seed, requestStream))}
+	if len(p.Requests) > 1 {
+		if s.requests, err = newAlias("request", len(p.Requests), func(i int) float64 { return p.Requests[i].Weight }); err != nil {
+			return nil, fmt.Errorf("draw requests: %w", err)
+		}
+	}
 	if l.Over != nil {
 		if err := l.Over.check(len(p.Users)); err != nil {
 			return nil, fmt.Errorf("draw users: %w", err)
@@ -33,8 +40,16 @@ func NewSenders(l Load, p Population) (*Senders, error) {
 	return s, nil
 }
 
-// Next draws the sender of the next request.
-func (s *Senders) Next() int {
+// Next draws the user and the request that come next, as indices into the
+// population's.
+func (s *Senders) Next() (user, request int) {
+	if s.requests != nil {
+		request = s.requests.draw(s.asked)
+	}
+	return s.user(), request
+}
+
+func (s *Senders) user() int {
 	if len(s.over.Users) > 0 && s.draws.Float64() < s.over.Share {
 		return s.over.Users[s.draws.IntN(len(s.over.Users))]
 	}

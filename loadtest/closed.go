@@ -172,7 +172,7 @@ func testClosedUsers(t *testing.T, g load.Generator) {
 		t.Fatal(err)
 	}
 	for i, s := range samples {
-		user := senders.Next()
+		user, _ := senders.Next()
 		if int(s.User) != user || got[i] != fmt.Sprint(user) {
 			t.Fatalf("request %d: the sample's user is %d, the server saw %s, the seed draws %d", i, s.User, got[i], user)
 		}
@@ -325,7 +325,7 @@ func testClosedCancel(t *testing.T, g load.Generator) {
 		return always(ok)(c, nil)
 	}).target(4, 64)
 	session := open(t, g, load.Population{}, target)
-	samples, stats, err := session.Generate(ctx, load.Load{Closed: true, Duration: time.Hour})
+	samples, stats, err := load.Collect(ctx, session, load.Load{Closed: true, Duration: time.Hour})
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want that of the context", err)
 	}

@@ -6,6 +6,9 @@
 // fast the machine is: times are compared by order and by lower bounds that the
 // server enforces.
 //
+// TestAdapter holds the settings of a load.Adapter, with the real tool of others,
+// against servers whose delays and counts are known.
+//
 // It does not judge how late or how costly a generator is: those are figures,
 // and each implementation has benchmarks for them.
 package loadtest
@@ -70,7 +73,7 @@ func open(t *testing.T, g load.Generator, p load.Population, targets ...load.Tar
 
 func generate(t *testing.T, s load.Session, l load.Load) ([]load.Sample, load.Stats) {
 	t.Helper()
-	samples, stats, err := s.Generate(context.Background(), l)
+	samples, stats, err := load.Collect(context.Background(), s, l)
 	if err != nil {
 		t.Fatalf("generate: %v", err)
 	}
@@ -91,7 +94,7 @@ func checkSchedule(t *testing.T, l load.Load, targets int, p load.Population, sa
 			t.Fatalf("%d samples, and the schedule has more", n)
 		}
 		s := samples[n]
-		if s.Intended != stats.Began+a.At || int(s.Target) != a.Target || int(s.User) != a.User {
+		if s.Intended != stats.Began+a.At || int(s.Target) != a.Target || int(s.User) != a.User || int(s.Request) != a.Request {
 			t.Fatalf("sample %d is %+v, the schedule (from %v) wants %+v", n, s, stats.Began, a)
 		}
 		checkSample(t, s)
@@ -119,11 +122,14 @@ func checkSample(t *testing.T, s load.Sample) {
 		previous = max(previous, s.Written)
 	}
 	whole := s.Class == load.OK || s.Class == load.Limited || s.Class == load.ClientError || s.Class == load.ServerError
-	if whole && (s.Written < 0 || s.FirstByte < 0 || s.LastByte < s.FirstByte || s.Status == 0) {
+	if whole && (s.Written < 0 || s.FirstByte < 0 || s.LastByte < s.FirstByte || s.Class != load.OK && s.Status == 0) {
 		t.Errorf("a whole response without all of its times: %+v", s)
 	}
 	if !whole && s.LastByte >= 0 {
 		t.Errorf("a last byte without a whole response: %+v", s)
+	}
+	if whole != (s.Failed == 0) || !whole && s.Failed < max(previous, s.FirstByte) {
+		t.Errorf("failed at %v: %+v", s.Failed, s)
 	}
 	if s.Class == load.Refused && s.Written >= 0 {
 		t.Errorf("written without a connection: %+v", s)

@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,13 +43,15 @@ func bytewise(response string) answer {
 
 func leave(*net.TCPConn) {}
 
-var outcomes = []struct {
+type outcome struct {
 	name   string
 	answer answer
 	class  load.Class
 	status uint16
 	first  bool // a first byte arrives
-}{
+}
+
+var outcomes = []outcome{
 	{"200", always(ok), load.OK, 200, true},
 	{"204", always("HTTP/1.1 204 No Content\r\n\r\n"), load.OK, 204, true},
 	{"302", always("HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n"), load.OK, 302, true},
@@ -68,14 +71,15 @@ var outcomes = []struct {
 	{"HTTP/1.0", partly("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", leave), load.OK, 200, true},
 	{"closes unasked", partly("", leave), load.Reset, 0, false},
 	{"resets unasked", partly("", reset), load.Reset, 0, false},
+	{failing, late(partly("", reset)), load.Reset, 0, false},
 	{"closes in the head", partly("HTTP/1.1 200 OK\r\nConte", leave), load.Reset, 0, true},
 	{"closes in the body", partly("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", leave), load.Reset, 0, true},
 	{"closes in a chunk", partly("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", leave), load.Reset, 0, true},
-	{"garbage", always("SSH-2.0-OpenSSH_9.2\r\n"), load.Protocol, 0, true},
-	{"binary garbage", always("\x15\x03\x01\x00\x02\x02\x0a\r\n\r\n\n"), load.Protocol, 0, true},
-	{"two framings", always("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), load.Protocol, 200, true},
-	{"bad length", always("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), load.Protocol, 200, true},
-	{"bad chunk", always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), load.Protocol, 200, true},
+	{"garbage", always("SSH-2.0-OpenSSH_9.2\r\n"), load.Malformed, 0, true},
+	{"binary garbage", always("\x15\x03\x01\x00\x02\x02\x0a\r\n\r\n\n"), load.Malformed, 0, true},
+	{"two framings", always("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), load.Malformed, 200, true},
+	{"bad length", always("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), load.Malformed, 200, true},
+	{"bad chunk", always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), load.Malformed, 200, true},
 	{"silent", silent(""), load.Timeout, 0, false},
 	{"silent in the body", silent("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc"), load.Timeout, 0, true},
 }
@@ -95,6 +99,7 @@ func testOutcomes(t *testing.T, g load.Generator) {
 	l := load.Load{Rate: 2000, Each: each, Seed: 4, Timeout: 2 * time.Second}
 	samples, stats := generate(t, session, l)
 	checkSchedule(t, l, len(targets), load.Population{}, samples, stats)
+	checkFailures(t, samples, slices.IndexFunc(outcomes, func(o outcome) bool { return o.name == failing }), l.Timeout)
 	counts := make([]int, len(targets))
 	for _, s := range samples {
 		o := outcomes[s.Target]
@@ -134,10 +139,24 @@ func testDelays(t *testing.T, g load.Generator) {
 	samples, stats := generate(t, open(t, g, load.Population{}, target), l)
 	checkSchedule(t, l, 1, load.Population{}, samples, stats)
 	checkClasses(t, samples, load.OK)
+	checkDelays(t, samples, toFirst, toLast)
+}
+
+// checkDelays holds samples to how long the server takes to the first byte, and
+// from there to the last.
+func checkDelays(t *testing.T, samples []load.Sample, toFirst, toLast time.Duration) {
+	t.Helper()
+	apart := 0
 	for _, s := range samples {
-		if s.FirstByte-s.Written < toFirst || s.Service() < toFirst+toLast || s.LastByte == s.FirstByte {
+		if s.FirstByte-s.Written < toFirst || s.Service() < toFirst+toLast {
 			t.Errorf("first byte after %v, last after %v: the server takes %v and %v more", s.FirstByte-s.Written, s.Service(), toFirst, toLast)
 		}
+		if s.LastByte > s.FirstByte {
+			apart++
+		}
+	}
+	if apart == 0 { // a machine that is busy hands over some at once
+		t.Error("no first byte came before the last")
 	}
 }
 

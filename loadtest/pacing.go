@@ -50,8 +50,8 @@ func testSchedule(t *testing.T, g load.Generator) {
 	}
 }
 
-// testUsersInOrder: over one connection the server sees the schedule's users,
-// request for request, with all of their headers.
+// testUsersInOrder: over one connection the server sees the schedule's users and
+// kinds of request, one after the other, with all of their headers.
 func testUsersInOrder(t *testing.T, g load.Generator) {
 	var mu sync.Mutex
 	got := make([][]string, 2)
@@ -59,26 +59,25 @@ func testUsersInOrder(t *testing.T, g load.Generator) {
 	for i := range got {
 		target := listen(t, func(c *net.TCPConn, request []string) bool {
 			mu.Lock()
-			got[i] = append(got[i], request[0]+" "+header(request, "Host")+" "+header(request, "X-User")+" "+header(request, "Authorization"))
+			got[i] = append(got[i], request[0]+" "+header(request, "X-Kind")+" "+header(request, "Host")+" "+header(request, "X-User")+" "+header(request, "Authorization"))
 			mu.Unlock()
 			return always(ok)(c, nil)
 		}).target(1, 1)
-		target.Path, target.Host = "/pull?image=x", "images.test"
+		target.Host = "images.test"
 		targets = append(targets, target)
 	}
-	targets[1].Method, targets[1].Host = "DELETE", ""
+	targets[1].Host = ""
 	p := population(50)
+	p.Requests = []load.Request{{Method: "GET", Path: "/pull?image=x", Weight: 3}, {Method: "DELETE", Path: "/", Weight: 1, Header: [][2]string{{"X-Kind", "two"}}}}
 	l := load.Load{Rate: 1000, Each: 150, Over: &load.Over{Users: []int{7}, Share: .3}, Seed: 5}
 	samples, stats := generate(t, open(t, g, p, targets...), l)
 	checkSchedule(t, l, 2, p, samples, stats)
 	checkClasses(t, samples, load.OK)
 	want := make([][]string, 2)
 	for _, s := range samples {
-		line := fmt.Sprintf("GET /pull?image=x HTTP/1.1 images.test %d Bearer %032d", s.User, s.User)
-		if s.Target == 1 {
-			line = fmt.Sprintf("DELETE /pull?image=x HTTP/1.1 %s %d Bearer %032d", targets[1].Addr, s.User, s.User)
-		}
-		want[s.Target] = append(want[s.Target], line)
+		line := []string{"GET /pull?image=x HTTP/1.1 ", "DELETE / HTTP/1.1 two"}[s.Request]
+		host := []string{"images.test", targets[1].Addr}[s.Target]
+		want[s.Target] = append(want[s.Target], fmt.Sprintf("%s %s %d Bearer %032d", line, host, s.User, s.User))
 	}
 	for i := range want {
 		if !slices.Equal(got[i], want[i]) {

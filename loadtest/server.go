@@ -6,7 +6,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -15,18 +14,11 @@ import (
 
 // server speaks HTTP/1.1 by hand, so that it can also speak it badly.
 type server struct {
-	addr     string
-	listener net.Listener
-	answer   answer
-	handlers sync.WaitGroup
-	early    atomic.Bool  // it answers before it reads a body
-	bodies   atomic.Int64 // bytes of bodies read
-
-	mu       sync.Mutex
-	open     map[*net.TCPConn]bool
-	accepted int
-	most     int // connections open at the same time
-	ahead    bool
+	door
+	answer answer
+	early  atomic.Bool  // it answers before it reads a body
+	bodies atomic.Int64 // bytes of bodies read
+	ahead  bool
 }
 
 // answer deals with one request, given as its lines; false ends the connection.
@@ -43,57 +35,12 @@ func always(response string) answer {
 
 func listen(t *testing.T, a answer) *server {
 	t.Helper()
-	s := &server{answer: a, open: map[*net.TCPConn]bool{}}
-	s.listen(t, "127.0.0.1:0")
-	t.Cleanup(s.stop)
+	s := &server{answer: a}
+	s.attend(t, func(c net.Conn) { s.serve(c.(*net.TCPConn)) })
 	return s
 }
 
-func (s *server) listen(t *testing.T, addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.addr, s.listener = l.Addr().String(), l
-	s.handlers.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.handlers.Go(func() { s.serve(c.(*net.TCPConn)) })
-		}
-	})
-}
-
-// stop closes the listener and every connection, and waits for them.
-func (s *server) stop() {
-	_ = s.listener.Close()
-	s.hangUp()
-	s.handlers.Wait()
-}
-
-func (s *server) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.open {
-		_ = c.Close()
-	}
-}
-
 func (s *server) serve(c *net.TCPConn) {
-	s.mu.Lock()
-	s.open[c] = true
-	s.accepted++
-	s.most = max(s.most, len(s.open))
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.open, c)
-		s.mu.Unlock()
-		_ = c.Close()
-	}()
 	in := bufio.NewReader(c)
 	for {
 		var request []string
@@ -132,12 +79,6 @@ func (s *server) serve(c *net.TCPConn) {
 	}
 }
 
-func (s *server) counts() (accepted, most int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.accepted, s.most
-}
-
 // pipelined says whether a connection ever held a request and more.
 func (s *server) pipelined() bool {
 	s.mu.Lock()
@@ -146,7 +87,7 @@ func (s *server) pipelined() bool {
 }
 
 func (s *server) target(connections, most int) load.Target {
-	return load.Target{Name: s.addr, Addr: s.addr, Method: "GET", Path: "/", Connections: connections, MaxConnections: most}
+	return load.Target{Name: s.addr, Addr: s.addr, Connections: connections, MaxConnections: most}
 }
 
 // header finds a header's value in a request.

@@ -46,6 +46,12 @@ type Environment struct {
 	Turbo string `json:"turbo,omitempty"`
 	// ClockSource is what the kernel reads time from.
 	ClockSource string `json:"clock_source,omitempty"`
+	// Idle is what cores did that had nothing to do: sleep, or kept awake (see
+	// Awake). Only what measures knows.
+	Idle string `json:"idle_cores,omitempty"`
+	// Ballast is how many bytes of memory were held while a block stood (see
+	// Ballast); 0: none. Only what measures knows.
+	Ballast uint64 `json:"ballast_bytes,omitempty"`
 	// HugePages is when the kernel gives large pages unasked: always, madvise, never.
 	HugePages string     `json:"transparent_huge_pages,omitempty"`
 	Go        string     `json:"go"`

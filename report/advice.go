@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/internal/picture"
 	"github.com/taremesh/tare/stat"
 )
 
@@ -154,7 +155,7 @@ func (a *Advice) Text(w io.Writer) error {
 	t.line("")
 	rows := [][]string{{"TREATMENT", "largest bucket, µs", ">requests", ">cores", ">suggested connections"}}
 	for _, b := range a.Buckets {
-		rows = append(rows, []string{b.Treatment, label(b.Low) + "–" + label(b.High), fmt.Sprint(b.Count), fmt.Sprint(a.Cores), plain(b.PerCore)})
+		rows = append(rows, []string{b.Treatment, picture.Label(b.Low) + "–" + picture.Label(b.High), fmt.Sprint(b.Count), fmt.Sprint(a.Cores), plain(b.PerCore)})
 	}
 	t.table(rows)
 	t.line("")

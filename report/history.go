@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/taremesh/tare/internal/picture"
 )
 
 // History is one figure over results, the oldest first.
@@ -77,8 +79,8 @@ func (h History) level(segment [2]int) float64 {
 type historyLayout struct{ width, left, right float64 }
 
 var (
-	wideHistory   = historyLayout{wideWidth, 60, 800}
-	narrowHistory = historyLayout{narrowWidth, 48, 330}
+	wideHistory   = historyLayout{picture.WideWidth, 60, 800}
+	narrowHistory = historyLayout{picture.NarrowWidth, 48, 330}
 )
 
 // historyPicture draws a line of results with the levels between the changes.
@@ -92,59 +94,59 @@ func historyPicture(id string, h History, l historyLayout) template.HTML {
 	}
 	const top, bottom = 34, 200
 	room := (high - low) * .05
-	y := linear(low-room, high+room, bottom, top)
-	x := linear(-.5, float64(len(h.Points))-.5, l.left, l.right)
-	f := &figure{width: l.width, height: bottom + 40}
-	f.text("tick", point{0, 12}, l.width, unitWords(h.Unit))
-	f.vertical(y, l.left, l.right)
-	var line []point
+	y := picture.Linear(low-room, high+room, bottom, top)
+	x := picture.Linear(-.5, float64(len(h.Points))-.5, l.left, l.right)
+	f := newFigure(l.width, bottom+40)
+	f.Text("tick", picture.At(0, 12), l.width, unitWords(h.Unit))
+	f.Vertical(y, l.left, l.right)
+	var line []picture.Point
 	for k, p := range h.Points {
-		at := point{x.at(float64(k)), y.at(p.Value)}
+		at := picture.At(x.At(float64(k)), y.At(p.Value))
 		line = append(line, at)
 		if p.Low != nil && p.High != nil {
-			f.line("reach", point{at.x, y.at(*p.Low)}, point{at.x, y.at(*p.High)})
+			f.Line("reach", picture.At(at.X, y.At(*p.Low)), picture.At(at.X, y.At(*p.High)))
 		}
 	}
-	f.strokes("outline", h.joined(line))
-	f.dots("spot", line)
+	f.Strokes("outline", h.joined(line))
+	f.Dots("spot", line)
 	f.levels(h, x, y, top, bottom)
 	f.changeDates(h, x, l)
-	f.line("axis", point{l.left, bottom + 4}, point{l.right, bottom + 4})
-	f.text("tick", point{l.left, bottom + 19}, 90, h.Points[0].At.UTC().Format(time.DateOnly))
+	f.Line("axis", picture.At(l.left, bottom+4), picture.At(l.right, bottom+4))
+	f.Text("tick", picture.At(l.left, bottom+19), 90, h.Points[0].At.UTC().Format(time.DateOnly))
 	if last := h.Points[len(h.Points)-1]; len(h.Points) > 1 {
-		f.text("tick end", point{l.right, bottom + 19}, 90, last.At.UTC().Format(time.DateOnly))
+		f.Text("tick end", picture.At(l.right, bottom+19), 90, last.At.UTC().Format(time.DateOnly))
 	}
-	f.text("tick", point{l.left, bottom + 35}, l.right-l.left, resultsWords(len(h.Points)))
-	return f.svg(id, h.Title+" over results, in "+unitWords(h.Unit), h.words())
+	f.Text("tick", picture.At(l.left, bottom+35), l.right-l.left, resultsWords(len(h.Points)))
+	return f.SVG(id, h.Title+" over results, in "+unitWords(h.Unit), h.words())
 }
 
 // levels draws the mean of each segment and a mark where one ends.
-func (f *figure) levels(h History, x, y scale, top, bottom float64) {
+func (f *figure) levels(h History, x, y picture.Scale, top, bottom float64) {
 	for k, s := range h.segments() {
-		mean := y.at(h.level(s))
-		f.line("mean", point{x.at(float64(s[0]) - .4), mean}, point{x.at(float64(s[1]) - .6), mean})
+		mean := y.At(h.level(s))
+		f.Line("mean", picture.At(x.At(float64(s[0])-.4), mean), picture.At(x.At(float64(s[1])-.6), mean))
 		if k == 0 {
 			continue
 		}
-		at := x.at(float64(s[0]) - .5)
+		at := x.At(float64(s[0]) - .5)
 		if h.breaks(s[0]) {
-			f.line("broken", point{at, top}, point{at, bottom})
-			f.seriesMark(4, point{at, top - 6})
+			f.Line("broken", picture.At(at, top), picture.At(at, bottom))
+			f.SeriesMark(4, picture.At(at, top-6))
 			continue
 		}
-		f.line("change", point{at, top}, point{at, bottom})
-		f.seriesMark(3, point{at, top - 6})
+		f.Line("change", picture.At(at, top), picture.At(at, bottom))
+		f.SeriesMark(3, picture.At(at, top-6))
 	}
 }
 
 // changeDates writes when each change was, as far as there is room beside it.
-func (f *figure) changeDates(h History, x scale, l historyLayout) {
+func (f *figure) changeDates(h History, x picture.Scale, l historyLayout) {
 	const room = 74 // of a date
 	end := 0.0
 	for _, s := range h.segments()[1:] {
-		at := x.at(float64(s[0])-.5) + 10
+		at := x.At(float64(s[0])-.5) + 10
 		if at >= end && at+room <= l.right {
-			f.text("small", point{at, 32}, room, h.Points[s[0]].At.UTC().Format(time.DateOnly))
+			f.Text("small", picture.At(at, 32), room, h.Points[s[0]].At.UTC().Format(time.DateOnly))
 			end = at + room
 		}
 	}
@@ -158,8 +160,8 @@ func resultsWords(n int) string {
 }
 
 // joined are the lines between points that compare.
-func (h History) joined(points []point) [][]point {
-	var out [][]point
+func (h History) joined(points []picture.Point) [][]picture.Point {
+	var out [][]picture.Point
 	for k, p := range points {
 		if k == 0 || h.breaks(k) {
 			out = append(out, nil)
@@ -253,7 +255,7 @@ func HistoryHTML(w io.Writer, title string, hs []History) error {
 	if err != nil {
 		return fmt.Errorf("read the template of the history: %w", err)
 	}
-	p := historyPage{Title: title, Style: template.CSS(pageStyle), StyleHash: styleHash()}
+	p := historyPage{Title: title, Style: template.CSS(picture.Style()), StyleHash: picture.StyleHash(picture.Style())}
 	for k, h := range hs {
 		if len(h.Points) == 0 {
 			continue

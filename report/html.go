@@ -1,9 +1,7 @@
 package report
 
 import (
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
@@ -11,14 +9,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/taremesh/tare/internal/picture"
 	"github.com/taremesh/tare/study"
 )
 
 //go:embed page.html
 var pageText string
-
-//go:embed page.css
-var pageStyle string
 
 // HTML writes the report as one file that needs nothing else: no script, no
 // font, no picture from elsewhere.
@@ -75,7 +71,7 @@ type panels struct {
 var drawn = []string{"knee", "throughput", "p50", "cpu", "p99", "mean"}
 
 func newPage(r *Report) *page {
-	p := &page{Report: r, Style: template.CSS(pageStyle), StyleHash: styleHash(), Waterfalls: r.waterfalls(), SlopePanels: r.slopes(),
+	p := &page{Report: r, Style: template.CSS(picture.Style()), StyleHash: picture.StyleHash(picture.Style()), Waterfalls: r.waterfalls(), SlopePanels: r.slopes(),
 		ShiftPanels: r.shiftPanels(), OutcomeBars: outcomeBars(r)}
 	if r.Knee != nil {
 		p.KneePicture = twice{"Latency against rate", r.kneePicture("knee", wideKnee), r.kneePicture("knee-n", narrowKnee)}
@@ -105,12 +101,6 @@ func newPage(r *Report) *page {
 		}
 	}
 	return p
-}
-
-// styleHash is what the content security policy lets in.
-func styleHash() string {
-	sum := sha256.Sum256([]byte(pageStyle))
-	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func forests(id, title, endpoint string, rows []forestRow) twice {
@@ -219,6 +209,6 @@ var pageWords = template.FuncMap{
 	},
 	// data prints a figure with its whole value beside it, for programs.
 	"data": func(x float64, printed string) template.HTML {
-		return template.HTML(fmt.Sprintf(`<data value="%s">%s</data>`, strconv.FormatFloat(x, 'g', -1, 64), escape(printed)))
+		return template.HTML(fmt.Sprintf(`<data value="%s">%s</data>`, strconv.FormatFloat(x, 'g', -1, 64), picture.Escape(printed)))
 	},
 }

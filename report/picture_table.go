@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/taremesh/tare/internal/picture"
 )
 
 // What pictures show, as tables: for those who do not see them, and for
@@ -92,7 +94,7 @@ func (r *Report) ShiftLines() [][]Labelled {
 	for _, s := range r.Shifts {
 		for k, q := range s.Levels {
 			if len(s.Estimate) == len(s.Levels) && slices.Contains(shiftShown, q) {
-				rows = append(rows, []string{s.Treatment + " − " + s.Baseline, "p" + label(q*100), signed(s.Estimate[k]), signed(s.Low[k]), signed(s.High[k])})
+				rows = append(rows, []string{s.Treatment + " − " + s.Baseline, "p" + picture.Label(q*100), signed(s.Estimate[k]), signed(s.Low[k]), signed(s.High[k])})
 			}
 		}
 	}
@@ -108,7 +110,7 @@ func (r *Report) SpectrumLines() [][]Labelled {
 	head := []string{"treatment"}
 	for k, q := range r.Spectrum.Levels {
 		if slices.Contains(spectrumShown, q) {
-			at, head = append(at, k), append(head, ">p"+label(q*100)+" µs")
+			at, head = append(at, k), append(head, ">p"+picture.Label(q*100)+" µs")
 		}
 	}
 	rows := [][]string{head}
@@ -131,7 +133,7 @@ func (r *Report) AdviceLines() [][]Labelled {
 	rows := [][]string{{"treatment", "largest bucket, µs", ">requests", ">cores", ">suggested"}}
 	for _, t := range r.Histogram.Treatments {
 		if l := t.Largest; l != nil {
-			rows = append(rows, []string{t.Name, label(l.Low) + "–" + label(l.High), fmt.Sprint(l.Count), fmt.Sprint(r.Histogram.Cores), plain(l.PerCore)})
+			rows = append(rows, []string{t.Name, picture.Label(l.Low) + "–" + picture.Label(l.High), fmt.Sprint(l.Count), fmt.Sprint(r.Histogram.Cores), plain(l.PerCore)})
 		}
 	}
 	return labelled(rows)

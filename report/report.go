@@ -57,6 +57,7 @@ type Report struct {
 	Family       int                 `json:"family"`           // comparisons that hold together
 	Cells        int                 `json:"cells,omitempty"`  // of design pairs: the level is shared among them by Bonferroni, and the method holds within each
 	Rate         float64             `json:"rate_per_treatment"`
+	Arrivals     string              `json:"arrivals,omitempty"` // empty: Poisson
 	Apparatus    *Apparatus          `json:"apparatus"`
 	Seed         uint64              `json:"seed"`
 	Digest       string              `json:"digest"`
@@ -254,7 +255,7 @@ func head(e experiment.Experiment, state experiment.State) *Report {
 	p := &e.Plan
 	return &Report{
 		Format: Format, ID: e.ID, Study: p.Study.Name, Question: p.Study.Question, Design: p.Study.Design.Name, Started: e.Started, State: string(state),
-		Level: p.Rule.Level, Rate: float64(p.Study.Load.Rate), Seed: p.Seed, Digest: p.Digest, Environment: e.Environment,
+		Level: p.Rule.Level, Rate: float64(p.Study.Load.Rate), Arrivals: unusual(p.Study.Load.Arrivals), Seed: p.Seed, Digest: p.Digest, Environment: e.Environment,
 		Program: e.Program, Planes: e.Planes, Components: e.Components, Command: e.Command, Treatments: []Treatment{}, Comparisons: []Comparison{}, AA: []AA{}, Interference: []Interference{}, Sentences: []string{}, Warnings: []string{},
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/taremesh/tare/internal/picture"
 )
 
 // Pictures of a study over factors: what each factor does, how two factors
@@ -104,7 +106,7 @@ func (r *Report) interactions(endpoint string) []template.HTML {
 	var out []template.HTML
 	room := (high - low) * .05
 	for k, g := range gs {
-		out = append(out, g.draw(fmt.Sprintf("interaction-%s-%d", endpoint, k), linear(low-room, high+room, interactionBottom-4, 56)))
+		out = append(out, g.draw(fmt.Sprintf("interaction-%s-%d", endpoint, k), picture.Linear(low-room, high+room, interactionBottom-4, 56)))
 	}
 	return out
 }
@@ -117,41 +119,41 @@ const (
 	interactionBottom = 184
 )
 
-func (g *grid) draw(id string, y scale) template.HTML {
+func (g *grid) draw(id string, y picture.Scale) template.HTML {
 	f := panel(interactionBottom+34, g.factors[0]+" × "+g.factors[1], "")
-	f.text("small", point{0, 31}, narrowWidth, g.verdict())
-	f.vertical(y, panelLeft, linesEnd+8)
+	f.Text("small", picture.At(0, 31), picture.NarrowWidth, g.verdict())
+	f.Vertical(y, panelLeft, linesEnd+8)
 	across := g.levels[0]
-	x := linear(-.25, float64(len(across))-.75, panelLeft, linesEnd)
+	x := picture.Linear(-.25, float64(len(across))-.75, panelLeft, linesEnd)
 	words := ""
 	var ends, names []float64
 	for k, level := range g.levels[1] {
-		var line []point
+		var line []picture.Point
 		for i, a := range across {
 			if v, known := g.mean[[2]string{a, level}]; known {
-				line = append(line, point{x.at(float64(i)), y.at(v)})
+				line = append(line, picture.At(x.At(float64(i)), y.At(v)))
 				words += fmt.Sprintf("%s %s, %s %s: %s %s. ", g.factors[0], a, g.factors[1], level, plain(v), unitOf(g.endpoint))
 			}
 		}
-		f.path("line "+seriesClass(k), line)
+		f.Path("line "+picture.SeriesClass(k), line)
 		for _, p := range line {
-			f.seriesMark(k, p)
+			f.SeriesMark(k, p)
 		}
-		ends = append(ends, line[len(line)-1].y)
+		ends = append(ends, line[len(line)-1].Y)
 	}
-	names = apartBy(ends, textHeight, 62, interactionBottom)
-	f.text("tick", point{linesName, 48}, narrowWidth-linesName, g.factors[1])
+	names = picture.ApartBy(ends, picture.TextHeight, 62, interactionBottom)
+	f.Text("tick", picture.At(linesName, 48), picture.NarrowWidth-linesName, g.factors[1])
 	for k, level := range g.levels[1] {
-		f.line("leader", point{linesEnd - 8, ends[k]}, point{linesName - 3, names[k]})
-		f.text("key end-of "+seriesClass(k), point{linesName, names[k] + 4}, narrowWidth-linesName, level)
+		f.Line("leader", picture.At(linesEnd-8, ends[k]), picture.At(linesName-3, names[k]))
+		f.Text("key end-of "+picture.SeriesClass(k), picture.At(linesName, names[k]+4), picture.NarrowWidth-linesName, level)
 	}
-	f.line("axis", point{panelLeft, interactionBottom}, point{linesEnd + 8, interactionBottom})
+	f.Line("axis", picture.At(panelLeft, interactionBottom), picture.At(linesEnd+8, interactionBottom))
 	room := (linesEnd - panelLeft) / float64(len(across))
 	for i, a := range across {
-		f.text("tick mid", point{x.at(float64(i)), interactionBottom + 15}, room, a)
+		f.Text("tick mid", picture.At(x.At(float64(i)), interactionBottom+15), room, a)
 	}
-	f.text("tick mid", point{(panelLeft + linesEnd) / 2, interactionBottom + 30}, linesEnd-panelLeft, g.factors[0])
-	return f.svg(id, fmt.Sprintf("%s by %s and %s, in %s", heading(g.endpoint), g.factors[0], g.factors[1], unitOf(g.endpoint)), words+g.verdict())
+	f.Text("tick mid", picture.At((panelLeft+linesEnd)/2, interactionBottom+30), linesEnd-panelLeft, g.factors[0])
+	return f.SVG(id, fmt.Sprintf("%s by %s and %s, in %s", heading(g.endpoint), g.factors[0], g.factors[1], unitOf(g.endpoint)), words+g.verdict())
 }
 
 // verdict is the interaction's own; of several, the one whose estimate is the

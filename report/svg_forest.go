@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/internal/picture"
 	"github.com/taremesh/tare/stat"
 )
 
@@ -13,19 +14,19 @@ import (
 // one below the other on a narrow one.
 type rowLayout struct {
 	width    float64
-	row      float64 // height of a row
-	from, to float64 // of the plot
-	plot     float64 // its middle, below the row's top
-	name     point   // the name's baseline, relative to the row's top; its second line stands below
-	numbers  point
+	row      float64       // height of a row
+	from, to float64       // of the plot
+	plot     float64       // its middle, below the row's top
+	name     picture.Point // the name's baseline, relative to the row's top; its second line stands below
+	numbers  picture.Point
 	zero     float64 // length of a row's zero line; a narrow row has words between them
 	nameFits float64
 	textFits float64
 }
 
 var (
-	wideRows   = rowLayout{width: wideWidth, row: 38, zero: 38, from: 205, to: 545, plot: 18, name: point{0, 14}, numbers: point{565, 14}, nameFits: 195, textFits: 255}
-	narrowRows = rowLayout{width: narrowWidth, row: 82, zero: 24, from: 8, to: 332, plot: 68, name: point{0, 14}, numbers: point{0, 44}, nameFits: 340, textFits: 340}
+	wideRows   = rowLayout{width: picture.WideWidth, row: 38, zero: 38, from: 205, to: 545, plot: 18, name: picture.At(0, 14), numbers: picture.At(565, 14), nameFits: 195, textFits: 255}
+	narrowRows = rowLayout{width: picture.NarrowWidth, row: 82, zero: 24, from: 8, to: 332, plot: 68, name: picture.At(0, 14), numbers: picture.At(0, 44), nameFits: 340, textFits: 340}
 )
 
 // forestRow is one difference of a forest plot.
@@ -115,24 +116,24 @@ func forest(id, title, endpoint string, rows []forestRow, l rowLayout) template.
 			margin = min(margin, r.margin)
 		}
 	}
-	s := linear(low, high, l.from, l.to)
+	s := picture.Linear(low, high, l.from, l.to)
 	if bent(low, high, margin) {
-		s = symmetric(low, high, 2*margin, l.from, l.to)
+		s = picture.Symmetric(low, high, 2*margin, l.from, l.to)
 	}
-	f := &figure{width: l.width, height: float64(len(rows))*l.row + 40}
+	f := newFigure(l.width, float64(len(rows))*l.row+40)
 	bottom := float64(len(rows))*l.row + 4
 	for i, r := range rows {
 		y := float64(i) * l.row
-		m := point{s.at(-r.margin), y + l.plot - 12}
-		f.box("margin", m, point{s.at(r.margin), y + l.plot + 12})
-		f.line("zero", point{s.at(0), m.y}, point{s.at(0), min(bottom, m.y+l.zero)})
+		m := picture.At(s.At(-r.margin), y+l.plot-12)
+		f.Box("margin", m, picture.At(s.At(r.margin), y+l.plot+12))
+		f.Line("zero", picture.At(s.At(0), m.Y), picture.At(s.At(0), min(bottom, m.Y+l.zero)))
 	}
 	for i, r := range rows {
 		f.forestRow(r, s, l, float64(i)*l.row)
 	}
-	f.horizontal(s, bottom)
-	f.text("tick", point{l.from, bottom + 30}, l.to-l.from, "Δ in "+unitOf(endpoint))
-	return f.svg(id, title+" "+endpointWords[endpoint]+", in "+unitOf(endpoint), forestWords(rows))
+	f.Horizontal(s, bottom)
+	f.Text("tick", picture.At(l.from, bottom+30), l.to-l.from, "Δ in "+unitOf(endpoint))
+	return f.SVG(id, title+" "+endpointWords[endpoint]+", in "+unitOf(endpoint), forestWords(rows))
 }
 
 // bent reports whether the range is so wide that the margin would be a hair.
@@ -140,30 +141,30 @@ func bent(low, high, margin float64) bool {
 	return !math.IsInf(margin, 0) && high-low > 40*margin
 }
 
-func (f *figure) forestRow(r forestRow, s scale, l rowLayout, y float64) {
+func (f *figure) forestRow(r forestRow, s picture.Scale, l rowLayout, y float64) {
 	if r.rule {
-		f.line("rule", point{0, y - 1}, point{l.width, y - 1})
+		f.Line("rule", picture.At(0, y-1), picture.At(l.width, y-1))
 	}
-	f.text("name", point{l.name.x, y + l.name.y}, l.nameFits, r.name)
-	f.text("small", point{l.name.x, y + l.name.y + textHeight}, l.nameFits, r.against)
-	f.text("number", point{l.numbers.x, y + l.numbers.y}, l.textFits, r.numbers)
-	if l.width > narrowWidth {
-		f.text("small", point{l.numbers.x, y + l.numbers.y + textHeight}, l.textFits, r.verdict)
+	f.Text("name", picture.At(l.name.X, y+l.name.Y), l.nameFits, r.name)
+	f.Text("small", picture.At(l.name.X, y+l.name.Y+picture.TextHeight), l.nameFits, r.against)
+	f.Text("number", picture.At(l.numbers.X, y+l.numbers.Y), l.textFits, r.numbers)
+	if l.width > picture.NarrowWidth {
+		f.Text("small", picture.At(l.numbers.X, y+l.numbers.Y+picture.TextHeight), l.textFits, r.verdict)
 	} else {
-		f.text("small end", point{l.width, y + l.numbers.y}, l.textFits-textWidth*float64(len([]rune(r.numbers))+1), r.verdict)
+		f.Text("small end", picture.At(l.width, y+l.numbers.Y), l.textFits-picture.TextWidth*float64(len([]rune(r.numbers))+1), r.verdict)
 	}
-	f.interval("whisker "+r.class, s.at(r.interval.Low), s.at(r.interval.High), y+l.plot)
-	f.mark(r.class, point{s.at(r.interval.Estimate), y + l.plot})
+	f.Interval("whisker "+r.class, s.At(r.interval.Low), s.At(r.interval.High), y+l.plot)
+	f.mark(r.class, picture.At(s.At(r.interval.Estimate), y+l.plot))
 }
 
 // mark draws an estimate: a square where it is material, a full circle where it
 // is not, an open one where it is undecided.
-func (f *figure) mark(class string, at point) {
+func (f *figure) mark(class string, at picture.Point) {
 	if len(class) >= 8 && class[:8] == "material" {
-		f.box("mark "+class, point{at.x - 5, at.y - 5}, point{at.x + 5, at.y + 5})
+		f.Box("mark "+class, picture.At(at.X-5, at.Y-5), picture.At(at.X+5, at.Y+5))
 		return
 	}
-	f.dot("mark "+class, at, 4.5)
+	f.Dot("mark "+class, at, 4.5)
 }
 
 // unitOf is what an endpoint is given in, as it is printed.

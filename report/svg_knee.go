@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/taremesh/tare/experiment"
+	"github.com/taremesh/tare/internal/picture"
 )
 
 // kneeLayout is where the parts of the picture of knees stand.
@@ -18,8 +19,8 @@ type kneeLayout struct {
 }
 
 var (
-	wideKnee   = kneeLayout{width: wideWidth, left: 70, right: 800, height: 300, row: 46, name: 720}
-	narrowKnee = kneeLayout{width: narrowWidth, left: 52, right: 332, height: 240, row: 46, name: 330}
+	wideKnee   = kneeLayout{width: picture.WideWidth, left: 70, right: 800, height: 300, row: 46, name: 720}
+	narrowKnee = kneeLayout{width: picture.NarrowWidth, left: 52, right: 332, height: 240, row: 46, name: 330}
 )
 
 // kneePicture draws the quantile of the objective against the rate, the
@@ -47,62 +48,62 @@ func (r *Report) kneePicture(id string, l kneeLayout) template.HTML {
 	if len(rates) == 0 || len(times) == 0 {
 		return ""
 	}
-	x := logarithmic(slices.Min(rates)*.95, slices.Max(rates)*1.05, l.left, l.right)
+	x := picture.Logarithmic(slices.Min(rates)*.95, slices.Max(rates)*1.05, l.left, l.right)
 	// Beyond a hundred times the bound everything is late: the rest is cut.
 	top := slices.Max(times)
 	if bounded {
 		top = min(top, 100*bound)
 	}
-	y := logarithmic(slices.Min(times)*.9, top*1.1, l.height, 24)
-	f := &figure{width: l.width, height: l.height + 60 + l.row*float64(len(k.Treatments))}
-	f.text("tick", point{0, 14}, l.width, fmt.Sprintf("%s in µs", e))
-	f.vertical(y, l.left, l.right)
+	y := picture.Logarithmic(slices.Min(times)*.9, top*1.1, l.height, 24)
+	f := newFigure(l.width, l.height+60+l.row*float64(len(k.Treatments)))
+	f.Text("tick", picture.At(0, 14), l.width, fmt.Sprintf("%s in µs", e))
+	f.Vertical(y, l.left, l.right)
 	if bounded {
-		f.line("objective", point{l.left, y.at(bound)}, point{l.right, y.at(bound)})
-		f.text("small", point{l.left + 4, y.at(bound) - 5}, l.right-l.left, "objective "+k.Objective)
+		f.Line("objective", picture.At(l.left, y.At(bound)), picture.At(l.right, y.At(bound)))
+		f.Text("small", picture.At(l.left+4, y.At(bound)-5), l.right-l.left, "objective "+k.Objective)
 	}
 	for i, t := range k.Treatments {
 		f.kneeCurve(t, e, i, x, y)
 	}
-	f.horizontal(x, l.height)
-	f.text("tick", point{l.left, l.height + 32}, l.right-l.left, "requests/s; below: the knees")
+	f.Horizontal(x, l.height)
+	f.Text("tick", picture.At(l.left, l.height+32), l.right-l.left, "requests/s; below: the knees")
 	for i, t := range k.Treatments {
 		f.kneeRow(t, i, x, l, l.height+40+l.row*float64(i))
 	}
-	return f.svg(id, "Latency against rate, and the greatest rate under "+k.Objective, k.pictureWords())
+	return f.SVG(id, "Latency against rate, and the greatest rate under "+k.Objective, k.pictureWords())
 }
 
 // kneeCurve draws one treatment's curve, in a style of its own.
-func (f *figure) kneeCurve(t KneeTreatment, e experiment.Endpoint, i int, x, y scale) {
-	var line []point
+func (f *figure) kneeCurve(t KneeTreatment, e experiment.Endpoint, i int, x, y picture.Scale) {
+	var line []picture.Point
 	for _, p := range t.Curve {
 		if v := p.at(e); v != nil {
-			line = append(line, point{x.at(p.Rate), y.at(*v)})
+			line = append(line, picture.At(x.At(p.Rate), y.At(*v)))
 		}
 	}
-	f.path("line "+seriesClass(i), line)
+	f.Path("line "+picture.SeriesClass(i), line)
 	for _, p := range line {
-		f.seriesMark(i, p)
+		f.SeriesMark(i, p)
 	}
 }
 
 // kneeRow draws a treatment's knee with its interval, and its figures above.
-func (f *figure) kneeRow(t KneeTreatment, i int, x scale, l kneeLayout, top float64) {
-	f.line("line "+seriesClass(i), point{0, top + 9}, point{26, top + 9})
-	f.text("name", point{32, top + 13}, l.name-32, t.Name+": "+t.figures())
+func (f *figure) kneeRow(t KneeTreatment, i int, x picture.Scale, l kneeLayout, top float64) {
+	f.Line("line "+picture.SeriesClass(i), picture.At(0, top+9), picture.At(26, top+9))
+	f.Text("name", picture.At(32, top+13), l.name-32, t.Name+": "+t.figures())
 	if t.Rate == nil {
 		return
 	}
-	at := point{x.at(*t.Rate), top + 30}
+	at := picture.At(x.At(*t.Rate), top+30)
 	switch {
 	case t.Low != nil && t.High != nil:
-		f.interval("whisker", x.at(*t.Low), x.at(*t.High), at.y)
+		f.Interval("whisker", x.At(*t.Low), x.At(*t.High), at.Y)
 	case t.Bound == string(experiment.AtLeast): // an arrow to where it lies
-		f.line("whisker undecided", at, point{l.right, at.y})
+		f.Line("whisker undecided", at, picture.At(l.right, at.Y))
 	case t.Bound == string(experiment.Below):
-		f.line("whisker undecided", point{l.left, at.y}, at)
+		f.Line("whisker undecided", picture.At(l.left, at.Y), at)
 	}
-	f.seriesMark(i, at)
+	f.SeriesMark(i, at)
 }
 
 // figures are the knee in a few words.

@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"math"
 	"strings"
+
+	"github.com/taremesh/tare/internal/picture"
 )
 
 // rung is one step of the ladders: a treatment over its baseline.
@@ -72,8 +74,8 @@ func (r *Report) comparison(treatment, baseline, endpoint string) *Comparison {
 }
 
 var (
-	wideRungs   = rowLayout{width: wideWidth, row: 34, from: 205, to: 600, plot: 14, name: point{0, 18}, numbers: point{615, 18}, nameFits: 195, textFits: 205}
-	narrowRungs = rowLayout{width: narrowWidth, row: 50, from: 8, to: 332, plot: 32, name: point{0, 14}, numbers: point{340, 14}, nameFits: 165, textFits: 175}
+	wideRungs   = rowLayout{width: picture.WideWidth, row: 34, from: 205, to: 600, plot: 14, name: picture.At(0, 18), numbers: picture.At(615, 18), nameFits: 195, textFits: 205}
+	narrowRungs = rowLayout{width: picture.NarrowWidth, row: 50, from: 8, to: 332, plot: 32, name: picture.At(0, 14), numbers: picture.At(340, 14), nameFits: 165, textFits: 175}
 )
 
 // ladder draws the ladders by one endpoint.
@@ -102,45 +104,45 @@ func cascade(id, title, axis, unit string, rungs []rung, l rowLayout) template.H
 		low, high = 0, 1
 	}
 	room := (high - low) * .03
-	s := linear(low-room, high+room, l.from, l.to)
-	f := &figure{width: l.width, height: float64(len(rungs))*l.row + 40}
+	s := picture.Linear(low-room, high+room, l.from, l.to)
+	f := newFigure(l.width, float64(len(rungs))*l.row+40)
 	bottom := float64(len(rungs))*l.row + 4
-	for _, v := range s.ticks(tickGap) {
-		f.line("grid", point{s.at(v), 0}, point{s.at(v), bottom})
+	for _, v := range s.Ticks(picture.TickGap) {
+		f.Line("grid", picture.At(s.At(v), 0), picture.At(s.At(v), bottom))
 	}
 	for i := range rungs {
 		f.rung(rungs, i, s, l)
 	}
-	f.horizontal(s, bottom)
-	f.text("tick", point{l.from, bottom + 30}, l.to-l.from, axis)
-	return f.svg(id, title, ladderWords(rungs, unit))
+	f.Horizontal(s, bottom)
+	f.Text("tick", picture.At(l.from, bottom+30), l.to-l.from, axis)
+	return f.SVG(id, title, ladderWords(rungs, unit))
 }
 
-func (f *figure) rung(all []rung, i int, s scale, l rowLayout) {
+func (f *figure) rung(all []rung, i int, s picture.Scale, l rowLayout) {
 	g, y := all[i], float64(i)*l.row
 	indent := 12 * float64(min(g.depth, 6))
 	name := g.treatment.Name
 	if g.depth > 0 {
 		name = "+ " + name
 	}
-	f.text("name", point{l.name.x + indent, y + l.name.y}, l.nameFits-indent, name)
+	f.Text("name", picture.At(l.name.X+indent, y+l.name.Y), l.nameFits-indent, name)
 	class := "number"
-	if l.width == narrowWidth {
+	if l.width == picture.NarrowWidth {
 		class += " end"
 	}
-	f.text(class, point{l.numbers.x, y + l.numbers.y}, l.textFits, rungNumbers(g))
+	f.Text(class, picture.At(l.numbers.X, y+l.numbers.Y), l.textFits, rungNumbers(g))
 	if !g.known {
 		return
 	}
 	mid := y + l.plot
 	if g.step == nil {
-		f.line("root", point{s.at(g.at), mid - 9}, point{s.at(g.at), mid + 9})
+		f.Line("root", picture.At(s.At(g.at), mid-9), picture.At(s.At(g.at), mid+9))
 		return
 	}
-	base := s.at(all[g.above].at)
-	f.line("joint", point{base, float64(g.above)*l.row + l.plot}, point{base, mid + 9})
-	f.box("step "+verdictClass(*g.step), point{base, mid - 8}, point{s.at(g.at), mid + 8})
-	f.interval("whisker", s.at(all[g.above].at+g.step.Low), s.at(all[g.above].at+g.step.High), mid)
+	base := s.At(all[g.above].at)
+	f.Line("joint", picture.At(base, float64(g.above)*l.row+l.plot), picture.At(base, mid+9))
+	f.Box("step "+verdictClass(*g.step), picture.At(base, mid-8), picture.At(s.At(g.at), mid+8))
+	f.Interval("whisker", s.At(all[g.above].at+g.step.Low), s.At(all[g.above].at+g.step.High), mid)
 }
 
 func rungNumbers(g rung) string {

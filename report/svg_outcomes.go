@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 
+	"github.com/taremesh/tare/internal/picture"
 	"github.com/taremesh/tare/study"
 )
 
@@ -33,23 +34,23 @@ const (
 
 func bars(id, name string, o Outcomes) template.HTML {
 	f := panel(panelTop+barRow*float64(len(o.Classes)), name, o.Phase)
-	x := linear(0, 1, barFrom, barTo)
+	x := picture.Linear(0, 1, barFrom, barTo)
 	words := ""
 	for k, c := range o.Classes {
 		y := panelTop + barRow*float64(k)
-		f.text("small", point{barFrom, y + 10}, barTo, c.Class)
-		f.box("track", point{barFrom, y + 14}, point{barTo, y + 24})
+		f.Text("small", picture.At(barFrom, y+10), barTo, c.Class)
+		f.Box("track", picture.At(barFrom, y+14), picture.At(barTo, y+24))
 		class := "share"
 		if c.Class == allClasses {
 			class = "share whole"
 		}
-		f.box(class, point{barFrom, y + 14}, point{max(x.at(c.Share), barFrom+least(c.Count)), y + 24})
-		numbers := fmt.Sprintf("%d · %s %%", c.Count, label(math.Round(1000*c.Share)/10))
-		f.text("number", point{barTo + 10, y + 12}, narrowWidth-barTo-10, numbers)
-		f.text("small", point{barTo + 10, y + 25}, narrowWidth-barTo-10, "p50 "+number(c.P50)+" µs")
+		f.Box(class, picture.At(barFrom, y+14), picture.At(max(x.At(c.Share), barFrom+least(c.Count)), y+24))
+		numbers := fmt.Sprintf("%d · %s %%", c.Count, picture.Label(math.Round(1000*c.Share)/10))
+		f.Text("number", picture.At(barTo+10, y+12), picture.NarrowWidth-barTo-10, numbers)
+		f.Text("small", picture.At(barTo+10, y+25), picture.NarrowWidth-barTo-10, "p50 "+number(c.P50)+" µs")
 		words += fmt.Sprintf("%s: %s, p50 %s µs. ", c.Class, numbers, number(c.P50))
 	}
-	return f.svg(id, "Outcomes of "+name+" in the phase "+o.Phase, words)
+	return f.SVG(id, "Outcomes of "+name+" in the phase "+o.Phase, words)
 }
 
 // least keeps a bar of a few requests in sight.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/taremesh/tare/internal/picture"
 )
 
 // Panels are small pictures side by side, one for each treatment or
@@ -22,11 +24,11 @@ const (
 
 // panel begins a small picture with its heading.
 func panel(height float64, heading, beside string) *figure {
-	f := &figure{width: narrowWidth, height: height}
-	shown := fit(beside, narrowWidth*.38)
+	f := newFigure(picture.NarrowWidth, height)
+	shown := picture.Fit(beside, picture.NarrowWidth*.38)
 	const bold = .87 // so many of bold letters fit
-	f.text("name", point{0, 14}, bold*(narrowWidth-textWidth*float64(utf8.RuneCountInString(shown)+1)), heading)
-	f.text("small end", point{narrowWidth, 14}, narrowWidth*.38, beside)
+	f.Text("name", picture.At(0, 14), bold*(picture.NarrowWidth-picture.TextWidth*float64(utf8.RuneCountInString(shown)+1)), heading)
+	f.Text("small end", picture.At(picture.NarrowWidth, 14), picture.NarrowWidth*.38, beside)
 	return f
 }
 
@@ -44,13 +46,13 @@ func spectra(r *Report) []template.HTML {
 	if low > high {
 		return nil
 	}
-	y := linear(low, high, 170, panelTop+4)
+	y := picture.Linear(low, high, 170, panelTop+4)
 	if high > 3*low {
-		y = logarithmic(low, high, 170, panelTop+4)
+		y = picture.Logarithmic(low, high, 170, panelTop+4)
 	}
 	levels := r.Spectrum.Levels
-	x := scale{low: 0, high: max(.5, levels[len(levels)-1]), from: panelLeft, to: panelRight, bend: func(q float64) float64 { return -math.Log10(1 - q) },
-		labels: func(_, _ float64) []float64 {
+	x := picture.Scale{Low: 0, High: max(.5, levels[len(levels)-1]), From: panelLeft, To: panelRight, Bend: func(q float64) float64 { return -math.Log10(1 - q) },
+		Labels: func(_, _ float64) []float64 {
 			return []float64{levels[len(levels)-1], 0, .5, .9, .99, .999, .9999, .75, .95, .25}
 		}}
 	var out []template.HTML
@@ -60,36 +62,36 @@ func spectra(r *Report) []template.HTML {
 	return out
 }
 
-func spectrum(r *Report, k int, t TreatmentSpectrum, x, y scale) template.HTML {
+func spectrum(r *Report, k int, t TreatmentSpectrum, x, y picture.Scale) template.HTML {
 	base := r.heldAgainst(r.Treatments[k])
 	f := panel(205, t.Name, against(base))
-	f.vertical(y, panelLeft, panelRight)
-	points := func(values []float64) []point {
-		var ps []point
+	f.Vertical(y, panelLeft, panelRight)
+	points := func(values []float64) []picture.Point {
+		var ps []picture.Point
 		for l, v := range values {
-			ps = append(ps, point{x.at(r.Spectrum.Levels[l]), y.at(v)})
+			ps = append(ps, picture.At(x.At(r.Spectrum.Levels[l]), y.At(v)))
 		}
 		return ps
 	}
-	var thin [][]point
+	var thin [][]picture.Point
 	for _, values := range t.Blocks {
 		thin = append(thin, points(values))
 	}
-	f.strokes("thin", thin)
+	f.Strokes("thin", thin)
 	if b := slices.IndexFunc(r.Spectrum.Treatments, func(o TreatmentSpectrum) bool { return o.Name == base }); b >= 0 {
-		f.path("baseline", points(r.Spectrum.Treatments[b].Median))
+		f.Path("baseline", points(r.Spectrum.Treatments[b].Median))
 	}
-	f.path("bold", points(t.Median))
-	f.line("axis", point{x.from, 174}, point{x.to, 174})
-	for _, q := range x.ticks(34) {
-		f.line("axis", point{x.at(q), 174}, point{x.at(q), 178})
-		f.text("tick mid", point{x.at(q), 190}, 60, "p"+label(q*100))
+	f.Path("bold", points(t.Median))
+	f.Line("axis", picture.At(x.From, 174), picture.At(x.To, 174))
+	for _, q := range x.Ticks(34) {
+		f.Line("axis", picture.At(x.At(q), 174), picture.At(x.At(q), 178))
+		f.Text("tick mid", picture.At(x.At(q), 190), 60, "p"+picture.Label(q*100))
 	}
 	words := fmt.Sprintf("%d blocks. ", len(t.Blocks))
 	for l, v := range t.Median {
-		words += fmt.Sprintf("p%s %s µs. ", label(r.Spectrum.Levels[l]*100), plain(v))
+		words += fmt.Sprintf("p%s %s µs. ", picture.Label(r.Spectrum.Levels[l]*100), plain(v))
 	}
-	return f.svg(fmt.Sprintf("spectrum-%d", k), "Response times of "+t.Name+" by percentile, in µs", words)
+	return f.SVG(fmt.Sprintf("spectrum-%d", k), "Response times of "+t.Name+" by percentile, in µs", words)
 }
 
 func against(baseline string) string {
@@ -235,29 +237,29 @@ func (c course) extent() (low, high float64) {
 func (c course) draw(id, endpoint string, span float64) template.HTML {
 	low, high := c.extent()
 	mid := (low + high) / 2
-	y := linear(mid-span/2, mid+span/2, 120, panelTop+4)
-	x := linear(-.5, float64(len(c.values))-.5, panelLeft, panelRight)
+	y := picture.Linear(mid-span/2, mid+span/2, 120, panelTop+4)
+	x := picture.Linear(-.5, float64(len(c.values))-.5, panelLeft, panelRight)
 	f := panel(146, c.name, c.beside)
-	if y.holds(c.margin) || y.holds(-c.margin) || y.holds(0) {
-		f.box("margin", point{x.from, y.at(-c.margin)}, point{x.to, y.at(c.margin)})
+	if y.Holds(c.margin) || y.Holds(-c.margin) || y.Holds(0) {
+		f.Box("margin", picture.At(x.From, y.At(-c.margin)), picture.At(x.To, y.At(c.margin)))
 	}
-	f.vertical(y, panelLeft, panelRight)
-	f.box("band", point{x.from, y.at(c.interval.Low)}, point{x.to, y.at(c.interval.High)})
-	if y.holds(0) {
-		f.line("zero", point{x.from, y.at(0)}, point{x.to, y.at(0)})
+	f.Vertical(y, panelLeft, panelRight)
+	f.Box("band", picture.At(x.From, y.At(c.interval.Low)), picture.At(x.To, y.At(c.interval.High)))
+	if y.Holds(0) {
+		f.Line("zero", picture.At(x.From, y.At(0)), picture.At(x.To, y.At(0)))
 	}
-	f.line("mean", point{x.from, y.at(c.interval.Estimate)}, point{x.to, y.at(c.interval.Estimate)})
+	f.Line("mean", picture.At(x.From, y.At(c.interval.Estimate)), picture.At(x.To, y.At(c.interval.Estimate)))
 	words := fmt.Sprintf("Mean %s %s. In the order of the run:", between(c.interval), unitOf(endpoint))
-	var spots []point
+	var spots []picture.Point
 	for k, v := range c.values {
-		spots = append(spots, point{x.at(float64(k)), y.at(v)})
+		spots = append(spots, picture.At(x.At(float64(k)), y.At(v)))
 		words += " " + signed(v)
 	}
-	f.dots("spot", spots)
-	f.line("axis", point{x.from, 124}, point{x.to, 124})
-	f.text("tick", point{x.from, 139}, 80, "block 1")
-	f.text("tick end", point{x.to, 139}, 80, fmt.Sprintf("block %d", len(c.values)))
-	return f.svg(id, c.name+" block by block, "+endpointWords[endpoint]+", in "+unitOf(endpoint), words)
+	f.Dots("spot", spots)
+	f.Line("axis", picture.At(x.From, 124), picture.At(x.To, 124))
+	f.Text("tick", picture.At(x.From, 139), 80, "block 1")
+	f.Text("tick end", picture.At(x.To, 139), 80, fmt.Sprintf("block %d", len(c.values)))
+	return f.SVG(id, c.name+" block by block, "+endpointWords[endpoint]+", in "+unitOf(endpoint), words)
 }
 
 // usage draws the CPU time and private memory of each treatment's processes
@@ -278,41 +280,41 @@ func usage(r *Report) []template.HTML {
 		words := ""
 		for side, top := range []float64{cpu, memory} {
 			left := panelLeft + float64(side)*172
-			y := linear(0, top, 160, 60)
-			x := linear(0, float64(max(1, len(t.Stood)-1)), left, left+122)
-			f.text("small", point{left - 34, 32}, 160, []string{"CPU, µs per request", "private memory, MB"}[side])
-			f.vertical(y, left, left+122)
+			y := picture.Linear(0, top, 160, 60)
+			x := picture.Linear(0, float64(max(1, len(t.Stood)-1)), left, left+122)
+			f.Text("small", picture.At(left-34, 32), 160, []string{"CPU, µs per request", "private memory, MB"}[side])
+			f.Vertical(y, left, left+122)
 			words += f.partLines(t, side, x, y)
-			f.line("axis", point{x.from, 160}, point{x.to, 160})
-			f.text("tick", point{x.from, 175}, 60, "block 1")
-			f.text("tick end", point{x.to, 175}, 60, fmt.Sprint(len(t.Stood)))
+			f.Line("axis", picture.At(x.From, 160), picture.At(x.To, 160))
+			f.Text("tick", picture.At(x.From, 175), 60, "block 1")
+			f.Text("tick end", picture.At(x.To, 175), 60, fmt.Sprint(len(t.Stood)))
 		}
-		out = append(out, f.svg(fmt.Sprintf("usage-%d", k), "CPU time and private memory of "+t.Name+" over the blocks", words))
+		out = append(out, f.SVG(fmt.Sprintf("usage-%d", k), "CPU time and private memory of "+t.Name+" over the blocks", words))
 	}
 	return out
 }
 
 // partLines draws the lines of proxy and service; their last figures stand
 // above the plot, where no line is.
-func (f *figure) partLines(t TreatmentSeries, side int, x, y scale) string {
+func (f *figure) partLines(t TreatmentSeries, side int, x, y picture.Scale) string {
 	words := ""
-	key := map[string]point{"proxy": {x.from - 34, 47}, "service": {x.to, 47}}
+	key := map[string]picture.Point{"proxy": picture.At(x.From-34, 47), "service": picture.At(x.To, 47)}
 	for _, p := range t.Parts {
 		values := [][]float64{p.CPU, p.PrivateMB}[side]
-		var ps []point
+		var ps []picture.Point
 		for k, v := range values {
-			ps = append(ps, point{x.at(float64(k)), y.at(v)})
+			ps = append(ps, picture.At(x.At(float64(k)), y.At(v)))
 		}
 		if len(ps) == 1 {
-			f.dot("part "+p.Role, ps[0], 2)
+			f.Dot("part "+p.Role, ps[0], 2)
 		}
-		f.path("part "+p.Role, ps)
+		f.Path("part "+p.Role, ps)
 		class := "key " + p.Role
 		if p.Role == "service" {
 			class += " end"
 		}
 		if at, room := key[p.Role]; room { // for others the words have to do
-			f.text(class, at, 90, p.Role+" "+plain(values[len(values)-1]))
+			f.Text(class, at, 90, p.Role+" "+plain(values[len(values)-1]))
 		}
 		words += fmt.Sprintf("%s %s: from %s to %s. ", p.Role, []string{"CPU µs per request", "private MB"}[side], plain(slices.Min(values)), plain(slices.Max(values)))
 	}
@@ -332,8 +334,8 @@ func histograms(r *Report) []template.HTML {
 	if most == 0 {
 		return nil
 	}
-	x := logarithmic(max(h.Bounds[0], h.Bounds[1]/2), h.Bounds[len(h.Bounds)-1], panelLeft, panelRight)
-	y := linear(0, float64(most), 150, panelTop+18)
+	x := picture.Logarithmic(max(h.Bounds[0], h.Bounds[1]/2), h.Bounds[len(h.Bounds)-1], panelLeft, panelRight)
+	y := picture.Linear(0, float64(most), 150, panelTop+18)
 	var out []template.HTML
 	for k, t := range h.Treatments {
 		out = append(out, histogram(r, k, t, x, y))
@@ -341,11 +343,11 @@ func histograms(r *Report) []template.HTML {
 	return out
 }
 
-func histogram(r *Report, k int, t TreatmentHistogram, x, y scale) template.HTML {
+func histogram(r *Report, k int, t TreatmentHistogram, x, y picture.Scale) template.HTML {
 	h := r.Histogram
 	base := r.heldAgainst(r.Treatments[k])
 	f := panel(186, t.Name, against(base))
-	f.vertical(y, panelLeft, panelRight)
+	f.Vertical(y, panelLeft, panelRight)
 	words := ""
 	for i, n := range t.Counts {
 		if n == 0 {
@@ -355,20 +357,20 @@ func histogram(r *Report, k int, t TreatmentHistogram, x, y scale) template.HTML
 		if t.Largest != nil && h.Bounds[i] == t.Largest.Low {
 			class = "bar largest"
 		}
-		f.box(class, point{x.at(h.Bounds[i]) + .4, y.at(float64(n))}, point{x.at(h.Bounds[i+1]) - .4, y.at(0)})
-		words += fmt.Sprintf("%s to %s µs: %d. ", label(h.Bounds[i]), label(h.Bounds[i+1]), n)
+		f.Box(class, picture.At(x.At(h.Bounds[i])+.4, y.At(float64(n))), picture.At(x.At(h.Bounds[i+1])-.4, y.At(0)))
+		words += fmt.Sprintf("%s to %s µs: %d. ", picture.Label(h.Bounds[i]), picture.Label(h.Bounds[i+1]), n)
 	}
 	if b := slices.IndexFunc(h.Treatments, func(o TreatmentHistogram) bool { return o.Name == base }); b >= 0 {
-		var ps []point
+		var ps []picture.Point
 		for i, n := range h.Treatments[b].Counts {
-			ps = append(ps, point{x.at(h.Bounds[i]), y.at(float64(n))}, point{x.at(h.Bounds[i+1]), y.at(float64(n))})
+			ps = append(ps, picture.At(x.At(h.Bounds[i]), y.At(float64(n))), picture.At(x.At(h.Bounds[i+1]), y.At(float64(n))))
 		}
-		f.path("outline", ps)
+		f.Path("outline", ps)
 	}
-	f.horizontal(x, 150)
-	f.text("tick", point{panelLeft, 181}, 200, "µs")
+	f.Horizontal(x, 150)
+	f.Text("tick", picture.At(panelLeft, 181), 200, "µs")
 	if l := t.Largest; l != nil {
-		f.text("small end", point{narrowWidth, 32}, 300, fmt.Sprintf("%s–%s µs: %d ÷ %d = %s", label(l.Low), label(l.High), l.Count, h.Cores, plain(l.PerCore)))
+		f.Text("small end", picture.At(picture.NarrowWidth, 32), 300, fmt.Sprintf("%s–%s µs: %d ÷ %d = %s", picture.Label(l.Low), picture.Label(l.High), l.Count, h.Cores, plain(l.PerCore)))
 	}
-	return f.svg(fmt.Sprintf("histogram-%d", k), "Histogram of the response times of "+t.Name, words)
+	return f.SVG(fmt.Sprintf("histogram-%d", k), "Histogram of the response times of "+t.Name, words)
 }

@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"math"
 	"slices"
+
+	"github.com/taremesh/tare/internal/picture"
 )
 
 // shiftPanels draws the shift function of each comparison: the difference at
@@ -50,7 +52,7 @@ const shiftBottom = 166
 
 // shiftScale spans all bands; where tails differ by far more than middles it
 // is bent, so that the middles are seen.
-func (r *Report) shiftScale() scale {
+func (r *Report) shiftScale() picture.Scale {
 	low, high := 0.0, 0.0
 	var all []float64
 	for _, s := range r.Shifts {
@@ -62,40 +64,40 @@ func (r *Report) shiftScale() scale {
 	slices.Sort(all)
 	if n := len(all); n > 0 {
 		if usual := max(all[n*3/4], 1); max(-low, high) > 8*usual {
-			return symmetric(low, high, usual, shiftBottom, 30)
+			return picture.Symmetric(low, high, usual, shiftBottom, 30)
 		}
 	}
-	return linear(low, high, shiftBottom, 30)
+	return picture.Linear(low, high, shiftBottom, 30)
 }
 
 // odds spreads both tails: p1 is as far from p10 as p90 from p99.
 func odds(q float64) float64 { return math.Log(q / (1 - q)) }
 
-func (r *Report) shift(id string, s Shift, y scale) template.HTML {
-	x := scale{low: s.Levels[0], high: s.Levels[len(s.Levels)-1], from: panelLeft, to: panelRight, bend: odds,
-		labels: func(_, _ float64) []float64 { return []float64{.5, .99, .01, .9, .1, .999, .001, .75, .25} }}
+func (r *Report) shift(id string, s Shift, y picture.Scale) template.HTML {
+	x := picture.Scale{Low: s.Levels[0], High: s.Levels[len(s.Levels)-1], From: panelLeft, To: panelRight, Bend: odds,
+		Labels: func(_, _ float64) []float64 { return []float64{.5, .99, .01, .9, .1, .999, .001, .75, .25} }}
 	f := panel(190, s.Treatment+" − "+s.Baseline, "µs")
 	if margin := r.shiftMargin(s); margin > 0 {
-		f.box("margin", point{x.from, y.at(-margin)}, point{x.to, y.at(margin)})
+		f.Box("margin", picture.At(x.From, y.At(-margin)), picture.At(x.To, y.At(margin)))
 	}
-	f.vertical(y, panelLeft, panelRight)
-	var upper, lower, middle []point
-	words := fmt.Sprintf("%s Band over all levels at once, %s %%. ", s.Sentence, label(100*s.Confidence))
+	f.Vertical(y, panelLeft, panelRight)
+	var upper, lower, middle []picture.Point
+	words := fmt.Sprintf("%s Band over all levels at once, %s %%. ", s.Sentence, picture.Label(100*s.Confidence))
 	for k, q := range s.Levels {
-		upper = append(upper, point{x.at(q), y.at(s.High[k])})
-		lower = append(lower, point{x.at(q), y.at(s.Low[k])})
-		middle = append(middle, point{x.at(q), y.at(s.Estimate[k])})
-		words += fmt.Sprintf("p%s %s. ", label(q*100), between(Interval{s.Estimate[k], s.Low[k], s.High[k]}))
+		upper = append(upper, picture.At(x.At(q), y.At(s.High[k])))
+		lower = append(lower, picture.At(x.At(q), y.At(s.Low[k])))
+		middle = append(middle, picture.At(x.At(q), y.At(s.Estimate[k])))
+		words += fmt.Sprintf("p%s %s. ", picture.Label(q*100), between(Interval{s.Estimate[k], s.Low[k], s.High[k]}))
 	}
-	f.area("band", upper, lower)
-	f.path("edge", upper)
-	f.path("edge", lower)
-	f.line("zero", point{x.from, y.at(0)}, point{x.to, y.at(0)})
-	f.path("bold", middle)
-	f.line("axis", point{x.from, shiftBottom + 4}, point{x.to, shiftBottom + 4})
-	for _, q := range x.ticks(34) {
-		f.line("axis", point{x.at(q), shiftBottom + 4}, point{x.at(q), shiftBottom + 8})
-		f.text("tick mid", point{x.at(q), shiftBottom + 19}, 60, "p"+label(q*100))
+	f.Area("band", upper, lower)
+	f.Path("edge", upper)
+	f.Path("edge", lower)
+	f.Line("zero", picture.At(x.From, y.At(0)), picture.At(x.To, y.At(0)))
+	f.Path("bold", middle)
+	f.Line("axis", picture.At(x.From, shiftBottom+4), picture.At(x.To, shiftBottom+4))
+	for _, q := range x.Ticks(34) {
+		f.Line("axis", picture.At(x.At(q), shiftBottom+4), picture.At(x.At(q), shiftBottom+8))
+		f.Text("tick mid", picture.At(x.At(q), shiftBottom+19), 60, "p"+picture.Label(q*100))
 	}
-	return f.svg(id, "Shift of "+s.Treatment+" from "+s.Baseline+" by percentile, in µs", words)
+	return f.SVG(id, "Shift of "+s.Treatment+" from "+s.Baseline+" by percentile, in µs", words)
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/taremesh/tare/internal/picture"
 )
 
 // slopes draws each endpoint against the levels of a factor: a thin line for
@@ -34,38 +36,38 @@ func (r *Report) slope(id string, s Slope) template.HTML {
 	fitted := func(x float64) float64 { return meanY + s.Estimate*(x-meanX) }
 	low, high = min(low, fitted(first), fitted(last)), max(high, fitted(first), fitted(last))
 	room := (high - low) * .04
-	y := linear(low-room, high+room, 170, 46)
-	x := linear(first, last, panelLeft+8, panelRight)
+	y := picture.Linear(low-room, high+room, 170, 46)
+	x := picture.Linear(first, last, panelLeft+8, panelRight)
 	straight := ""
 	if s.Curved {
 		straight = "curved"
 	}
 	f := panel(208, heading(s.Endpoint)+" by "+s.Factor, straight)
-	f.text("small", point{0, 31}, narrowWidth, s.words())
-	f.vertical(y, panelLeft, panelRight)
-	var thin [][]point
+	f.Text("small", picture.At(0, 31), picture.NarrowWidth, s.words())
+	f.Vertical(y, panelLeft, panelRight)
+	var thin [][]picture.Point
 	for _, line := range blocks {
-		var ps []point
+		var ps []picture.Point
 		for k, v := range line {
-			ps = append(ps, point{x.at(s.Points[k].X), y.at(v)})
+			ps = append(ps, picture.At(x.At(s.Points[k].X), y.At(v)))
 		}
 		thin = append(thin, ps)
 	}
-	f.strokes("thin", thin)
-	f.path("line s0", []point{{x.at(first), y.at(fitted(first))}, {x.at(last), y.at(fitted(last))}})
-	f.line("axis", point{panelLeft, 174}, point{panelRight, 174})
+	f.Strokes("thin", thin)
+	f.Path("line s0", []picture.Point{picture.At(x.At(first), y.At(fitted(first))), picture.At(x.At(last), y.At(fitted(last)))})
+	f.Line("axis", picture.At(panelLeft, 174), picture.At(panelRight, 174))
 	words := strings.TrimSpace(s.words()+". "+straight) + " "
 	var at []float64
 	for _, p := range s.Points {
-		f.seriesMark(1, point{x.at(p.X), y.at(p.Value)})
+		f.SeriesMark(1, picture.At(x.At(p.X), y.At(p.Value)))
 		words += fmt.Sprintf("%s: %s %s. ", p.Level, plain(p.Value), unitOf(s.Endpoint))
-		if !slices.ContainsFunc(at, func(other float64) bool { return math.Abs(other-x.at(p.X)) < 34 }) {
-			f.text("tick mid", point{x.at(p.X), 189}, 60, p.Level)
-			at = append(at, x.at(p.X))
+		if !slices.ContainsFunc(at, func(other float64) bool { return math.Abs(other-x.At(p.X)) < 34 }) {
+			f.Text("tick mid", picture.At(x.At(p.X), 189), 60, p.Level)
+			at = append(at, x.At(p.X))
 		}
 	}
-	f.text("tick mid", point{(panelLeft + panelRight) / 2, 204}, panelRight-panelLeft, s.Factor)
-	return f.svg(id, fmt.Sprintf("%s against %s, in %s", heading(s.Endpoint), s.Factor, unitOf(s.Endpoint)), words)
+	f.Text("tick mid", picture.At((panelLeft+panelRight)/2, 204), panelRight-panelLeft, s.Factor)
+	return f.SVG(id, fmt.Sprintf("%s against %s, in %s", heading(s.Endpoint), s.Factor, unitOf(s.Endpoint)), words)
 }
 
 // words is the slope in words.

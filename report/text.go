@@ -61,7 +61,7 @@ func (t *printer) head(r *Report) {
 	} else if r.Pairs != nil {
 		t.line("%d blocks, %d void · two treatments at a time, at the rate of the level each; each request drawn at random, closed loops in windows in the order ABBA%s", r.Blocks, r.Voids, stamp)
 	} else {
-		how := "each request drawn at random"
+		how := "each request drawn at random, quantiles calibrated to the crowding of all"
 		if r.Design == study.Windows {
 			how = "one treatment at a time, in random order"
 		}
@@ -70,12 +70,28 @@ func (t *printer) head(r *Report) {
 	t.line("")
 }
 
+// unusual is how requests are spaced, where it is to be said.
+func unusual(arrivals string) string {
+	if arrivals == study.Poisson {
+		return ""
+	}
+	return arrivals
+}
+
+// spacing says how requests were spaced where it is not as usual.
+func (r *Report) spacing() string {
+	if r.Arrivals == "" {
+		return ""
+	}
+	return " (" + r.Arrivals + " arrivals)"
+}
+
 // rates says how much each treatment was asked.
 func (r *Report) rates() string {
 	if slices.ContainsFunc(r.Treatments, func(t Treatment) bool { return t.Set["rate"] != "" }) {
 		return "each at its own rate"
 	}
-	return fmt.Sprintf("%g requests/s each", r.Rate)
+	return fmt.Sprintf("%g requests/s each", r.Rate) + r.spacing()
 }
 
 func (t *printer) verdicts(r *Report) {

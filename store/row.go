@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -100,13 +101,13 @@ func cut(all []byte, lengths []int) ([][]load.Sample, error) {
 		if n < 0 || n > len(all) {
 			return nil, fmt.Errorf("phase %d has %d bytes of samples, %d are left", i, n, len(all))
 		}
-		stream := bytes.NewReader(all[:n])
+		stream := bufio.NewReader(bytes.NewReader(all[:n]))
 		samples, err := load.DecodeSamples(stream)
 		if err != nil {
 			return nil, fmt.Errorf("phase %d: %w", i, err)
 		}
-		if stream.Len() > 0 {
-			return nil, fmt.Errorf("phase %d has %d bytes after its samples", i, stream.Len())
+		if _, err := stream.Peek(1); err == nil {
+			return nil, fmt.Errorf("phase %d has bytes after its samples", i)
 		}
 		phases = append(phases, samples)
 		all = all[n:]

@@ -62,13 +62,16 @@ const (
 	paramsPrefix      = "params."
 )
 
+// oneSchedule is why arrivals have no second level in one study.
+const oneSchedule = "all treatments of a phase share one schedule: make two studies, with load: {arrivals: …}"
+
 // factorKinds are all there are.
 func factorKinds() []factorKind {
 	return []factorKind{
 		{name: factorConnections, doc: "connections to each treatment, such as [4, 16]", short: "c", read: whole(1, MaxConnections, "connection")},
 		{name: factorRate, doc: "requests/s to each treatment, such as [100/s, 500/s]", short: "r", read: readRate},
-		{name: "arrivals", single: true, doc: "how requests are spaced in time", short: "arrivals", read: oneOf([]string{"poisson"}, nil)},
-		{name: "protocol", single: true, doc: "what requests are sent by", short: "protocol", read: oneOf([]string{"http/1.1"}, nil)},
+		{name: "arrivals", single: true, doc: "how requests are spaced in time", short: "arrivals", read: oneOf([]string{Poisson}, map[string]string{Uniform: oneSchedule, Bursts: oneSchedule})},
+		{name: "protocol", doc: "what requests are sent by, in the clear: [http/1.1, http/2]", short: "protocol", read: oneOf([]string{"http/1.1", "http/2"}, nil)},
 		{name: "request", doc: "size of a request's body, such as [0B, 16KiB]", short: "req", read: readSize},
 		{name: factorResponse, doc: "size of a response's body, such as [1KiB, 64KiB]", short: "resp", read: readSize},
 		{name: "workers", doc: "worker threads of the proxy, such as [1, 2]", short: "w", proxy: true, read: whole(1, 64, "worker")},
@@ -80,7 +83,7 @@ func factorKinds() []factorKind {
 		{name: factorSite, single: true, doc: "where the function runs: service, server", short: "site", field: "write site: beside form:", read: oneOf(words([]Site{SiteService, SiteServer}), nil)},
 		{name: factorDataPlane, doc: "what runs the proxies: [embedded, envoy], or envoy@VERSION", short: "plane", field: "list the planes in the study's dataplane:", proxy: true, read: readPlane},
 		{name: "replicas", doc: "processes of the service, such as [1, 3]", short: "x", read: whole(1, 16, "process")},
-		{name: "mtls", single: true, doc: "encryption between proxies", short: "mtls", proxy: true, idle: levelOff, read: switched("no testbed can switch it: local has none, and on consul it is always on")},
+		{name: "mtls", doc: "mutual TLS between the proxies on the way, such as the client's sidecar and the server's", short: "mtls", proxy: true, idle: levelOff, read: switched("")},
 		{name: factorMesh, doc: "off: without a proxy, on: behind one that only routes", short: "mesh", field: "write control: router", read: switched("")},
 		{name: "access-log", doc: "a line for each request, written by the proxy", short: "log", proxy: true, idle: levelOff, read: switched("")},
 		{name: "tracing", single: true, doc: "spans of each request, sent by the proxy", short: "tracing", proxy: true, idle: levelOff, read: switched("no data plane sends spans yet")},

@@ -51,7 +51,7 @@ func (s *Study) checkKnee() error {
 	switch {
 	case len(d.Objective) == 0:
 		return s.Errorf("$.design", `design %s needs an objective: "p99<5ms,errors<0.1%%", what a rate must keep`, Knee)
-	case s.Load.Arrivals != "poisson":
+	case s.Load.Arrivals != Poisson:
 		return s.Errorf("$.load.arrivals", "design %s offers Poisson arrivals only: the knee of %s arrivals is another one", Knee, s.Load.Arrivals)
 	case s.Enforcement != nil:
 		return s.Errorf("$.enforcement", "design %s measures capacity only: enforcement stands in an %s study", Knee, Interleaved)

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/taremesh/tare/internal/condition"
 )
 
 // Objective is what users are promised of a rate: conditions that must all
@@ -50,91 +50,60 @@ func (o Objective) Requests() int {
 	return n
 }
 
+// objectives is what can be written of an objective.
+var objectives = condition.Language{Figures: []condition.Figure{{Name: errorsName, Example: "<0.1%", Read: func(bound string) (float64, error) {
+	var p Percent
+	err := p.UnmarshalText([]byte(bound))
+	return float64(p), err
+}}}}
+
+// errorsName is the share of requests that fail, as a condition names it.
+const errorsName = "errors"
+
 // ParseObjective reads "p99<5ms,errors<0.1%".
 func ParseObjective(text string) (Objective, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, errors.New(`the objective is empty; write what a rate must keep, such as "p99<5ms,errors<0.1%"`)
 	}
-	var o Objective
-	for _, part := range strings.Split(text, ",") {
-		c, err := parseCondition(strings.TrimSpace(part))
-		if err != nil {
-			return nil, fmt.Errorf("objective %q: %w", text, err)
-		}
-		if slices.ContainsFunc(o, func(d Condition) bool { return d.Quantile == c.Quantile }) {
-			return nil, fmt.Errorf("objective %q: %s is bounded twice", text, c.Name())
-		}
-		o = append(o, c)
-	}
-	if err := o.check(); err != nil {
+	o, err := parseObjective(text)
+	if err != nil {
 		return nil, fmt.Errorf("objective %q: %w", text, err)
 	}
 	return o, nil
 }
 
-func parseCondition(part string) (Condition, error) {
-	name, bound, ok := strings.Cut(part, "<")
-	name, bound = strings.TrimSpace(name), strings.TrimSpace(bound)
-	switch {
-	case part == "":
-		return Condition{}, errors.New("there is a comma without a condition")
-	case strings.Contains(part, ">"):
-		return Condition{}, fmt.Errorf("condition %q: an objective bounds from above, with <", part)
-	case !ok:
-		return Condition{}, fmt.Errorf("condition %q has no bound; write it as p99<5ms or errors<0.1%%", part)
-	case strings.HasPrefix(bound, "="):
-		return Condition{}, fmt.Errorf("condition %q: write < (whether a time of exactly the bound counts, no clock can tell)", part)
-	case name == "errors":
-		return errorsCondition(part, bound)
+func parseObjective(text string) (Objective, error) {
+	written, err := objectives.Parse(text)
+	if err != nil {
+		return nil, err
 	}
-	return quantileCondition(part, name, bound)
+	var o Objective
+	for _, w := range written {
+		c := Condition{Quantile: w.Quantile, Response: time.Duration(w.Bound)}
+		if w.Name == errorsName {
+			c = Condition{Errors: Percent(w.Bound)}
+		}
+		if err := c.check(); err != nil {
+			return nil, fmt.Errorf("condition %q: %w", w.Text, err)
+		}
+		o = append(o, c)
+	}
+	return o, o.check()
 }
 
-func errorsCondition(part, bound string) (Condition, error) {
-	var c Condition
-	if err := c.Errors.UnmarshalText([]byte(bound)); err != nil {
-		return c, fmt.Errorf("condition %q: %w", part, err)
-	}
+// check refuses what no probe can decide.
+func (c Condition) check() error {
 	switch {
-	case c.Errors == 0:
-		return c, fmt.Errorf("condition %q: no share is below 0%%; write a small one, such as errors<0.1%%", part)
+	case c.Quantile == 0 && c.Errors == 0:
+		return errors.New("no share is below 0%; write a small one, such as errors<0.1%")
 	case c.Errors == 1:
-		return c, fmt.Errorf("condition %q: every rate meets it until nothing is answered at all; write a share below 100%%", part)
+		return errors.New("every rate meets it until nothing is answered at all; write a share below 100%")
+	case c.Response >= probeTimeout:
+		return fmt.Errorf("a request is given up after %v; want a time below it", probeTimeout)
 	case c.Requests() > maxProbeRequests:
-		return c, fmt.Errorf("condition %q: a probe would need %d requests to tell; want at most %d", part, c.Requests(), maxProbeRequests)
+		return fmt.Errorf("a probe would need %d requests to tell; want at most %d", c.Requests(), maxProbeRequests)
 	}
-	return c, nil
-}
-
-func quantileCondition(part, name, bound string) (Condition, error) {
-	var c Condition
-	number, ok := strings.CutPrefix(name, "p")
-	q, err := strconv.ParseFloat(number, 64)
-	q = math.Round(q*1e6) / 1e6 // no finer than it is written again
-	switch {
-	case !ok || err != nil || strings.ContainsAny(number, "eExX_+-"):
-		return c, fmt.Errorf("condition %q: unknown figure %q (known: p50, p90, p99 and other quantiles, errors)", part, name)
-	case !(q >= 1 && q < 100):
-		return c, fmt.Errorf("condition %q: %s is no quantile from p1 to below p100", part, name)
-	}
-	c.Quantile = math.Round(q*1e6) / 1e8
-	d, err := time.ParseDuration(bound)
-	switch _, bare := strconv.ParseFloat(bound, 64); {
-	case bound == "":
-		return c, fmt.Errorf("condition %q has no bound; write it as %s<5ms", part, name)
-	case bare == nil:
-		return c, fmt.Errorf("condition %q: %s has no unit; write it as %q or %q", part, bound, bound+"ms", bound+"us")
-	case err != nil:
-		return c, fmt.Errorf("condition %q: %q is no time such as 5ms or 800us", part, bound)
-	case d <= 0:
-		return c, fmt.Errorf("condition %q: no response takes less than %v; want a time above 0", part, d)
-	case d >= probeTimeout:
-		return c, fmt.Errorf("condition %q: a request is given up after %v; want a time below it", part, probeTimeout)
-	case c.Requests() > maxProbeRequests:
-		return c, fmt.Errorf("condition %q: a probe would need %d requests to tell; want at most %d", part, c.Requests(), maxProbeRequests)
-	}
-	c.Response = d
-	return c, nil
+	return nil
 }
 
 // probeTimeout is after how long a request of a probe counts as never answered:
@@ -156,9 +125,9 @@ func (o Objective) check() error {
 // Name is what the condition bounds: p99, errors.
 func (c Condition) Name() string {
 	if c.Quantile == 0 {
-		return "errors"
+		return errorsName
 	}
-	return "p" + strconv.FormatFloat(math.Round(c.Quantile*1e8)/1e6, 'f', -1, 64)
+	return condition.Quantile(c.Quantile)
 }
 
 func (c Condition) String() string {

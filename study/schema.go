@@ -103,8 +103,8 @@ const (
 	percentPattern   = `^` + number + `%$`
 	timePattern      = `((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+`
 	durationPattern  = `^` + timePattern + `$`
-	objectivePattern = `^` + condition + `( *, *` + condition + `)*$`
-	condition        = `(p` + plain + ` *< *` + timePattern + `|errors *< *` + number + `%)`
+	objectivePattern = `^` + oneCondition + `( *, *` + oneCondition + `)*$`
+	oneCondition     = `(p` + plain + ` *< *` + timePattern + `|errors *< *` + number + `%)`
 	plain            = `\d+(\.\d*)?`
 	marginPattern    = `^(` + number + `%|` + timePattern + `)$`
 )
@@ -125,6 +125,7 @@ var quantities = map[reflect.Type]struct {
 	reflect.TypeFor[Control]():       {"control", schema{Enum: words(Controls()), Description: "a treatment that belongs to the apparatus of comparison"}},
 	reflect.TypeFor[Factors]():       {"factors", factorSchema(factorKinds(), "names of factors, each with a list of levels", func(level *schema) *schema { return &schema{Type: "array", Items: level, MinItems: 2} })},
 	reflect.TypeFor[Settings]():      {"settings", factorSchema(settable(), "a factor with a level", func(level *schema) *schema { return level })},
+	reflect.TypeFor[Headers]():       {"headers", headersSchema()},
 	reflect.TypeFor[Params]():        {"params", schema{Type: "object", Description: "parameters that only their owner knows"}},
 }
 

@@ -40,10 +40,11 @@ var fieldNotes = map[string]note{
 	"Part.params": {about: "its own parameters"},
 
 	"Load.generator":   {about: "what offers the load; default openloop", names: func(k Known) []string { return k.Generators }},
-	"Load.arrivals":    {about: "how requests are spaced in time", names: only("poisson")},
+	"Load.arrivals":    {about: "how requests are spaced in time; default poisson; bursts: 4 times the rate in a quarter of the time", names: only(arrivals()...)},
 	"Load.rate":        {about: "for each treatment; default 500/s, lowered where queues would widen the intervals"},
 	"Load.connections": {about: "for each treatment; default 8", bounded: true, most: MaxConnections},
 	"Load.users":       {about: "who sends; without it one anonymous user does"},
+	"Load.headers":     {about: "header fields that every request carries"},
 
 	"Users.count": {about: "how many users there are", needed: true, bounded: true, least: 1, most: 100_000},
 	"Users.mix":   {about: "the groups of users; their shares add up to 100%", needed: true, items: 1},

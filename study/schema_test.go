@@ -91,6 +91,7 @@ treatments:
   - {name: library, form: library, site: service, baseline: router}
   - {name: native, form: native, baseline: router, against: [library]}
   - {name: bigger, baseline: router, workload: {response: 2KiB}}
+  - {name: newer, baseline: router, set: {protocol: http/2}}
 enforcement: {subscription: Personal, share: 1%, requests: 30, duration: 700ms}
 design: {name: interleaved, time: 1m30s, blocks: 12, warmup: 1000, idle: 0.5s, latency: 3s, control_every: 4, solo: 1.5s, stop: width}
 margin: {p50: 2us, p99: 5%, cpu: 2.5%}
@@ -120,15 +121,31 @@ workload: {name: echo}
 treatments:
   - {name: plain, control: router}
   - {name: wide, baseline: plain, set: {connections: 16}}
-factors: {response: [1KiB, 16KiB], request: [0B, 1KiB], workers: [1, 2], chain: [0, 4], access-log: [off, on], cores: [1, 2], filter: [none, wasm], replicas: [1, 2], workload.work: [1us, 2us], params.a.B: [1, 2]}
+factors: {protocol: [http/1.1, http/2], response: [1KiB, 16KiB], request: [0B, 1KiB], workers: [1, 2], chain: [0, 4], access-log: [off, on], cores: [1, 2], filter: [none, wasm], replicas: [1, 2], workload.work: [1us, 2us], params.a.B: [1, 2]}
 design: {name: fraction, of: wide, resolution: 3}
 endpoints: [mean]
 `
+
+// sidecars has what a study of two proxies alone has.
+const sidecars = `tare: study/1
+name: sidecars
+workload: {name: echo}
+treatments:
+  - {name: server, control: router}
+  - {name: both, control: router, site: client, baseline: server}
+`
+
+// encrypted has it as a setting, and switched as a factor.
+const (
+	encrypted = sidecars + "  - {name: encrypted, set: {mtls: on}, baseline: both}\n"
+	switched  = sidecars + "factors: {connections: [1, 2], mtls: [off, on]}\ndesign: {name: factorial}\n"
+)
 
 // kneed has each field of a knee study that the others lack.
 const kneed = `tare: study/1
 name: kneed
 workload: {name: echo}
+load: {headers: {x-tier: gold}}
 treatments:
   - {name: plain, control: direct}
   - {name: more, baseline: plain, workload: {work: 5us}}
@@ -136,7 +153,7 @@ design: {name: knee, objective: "p99<5ms, errors < 0.1%", probe: 30s, treatments
 margin: {rate: 5%}
 `
 
-var rightStudies = map[string]string{"small": small, "every": every, "paired": paired, "factored": factored, "kneed": kneed}
+var rightStudies = map[string]string{"small": small, "every": every, "paired": paired, "factored": factored, "encrypted": encrypted, "switched": switched, "kneed": kneed}
 
 func TestRightStudiesFollowTheSchema(t *testing.T) {
 	s, anyName := compileSchema(t, builtIn), compileSchema(t, study.Known{})
@@ -220,7 +237,7 @@ func TestWrongStudiesAreRefusedByBoth(t *testing.T) {
 		{every, "rate: 500/s", "rate: -5/s"},
 		{every, "rate: 500/s", "rate: many/s"},
 		{every, "rate: 500/s", "rates: 500/s"},
-		{every, "arrivals: poisson", "arrivals: uniform"},
+		{every, "arrivals: poisson", "arrivals: regular"},
 		{every, "connections: 8", "connections: 1001"},
 		{every, "connections: 8", "connections: -1"},
 		{every, "connections: 8", "connections: 8.5"},

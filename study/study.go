@@ -113,10 +113,12 @@ type Part struct {
 // Load is the traffic that every treatment gets.
 type Load struct {
 	Generator   string `yaml:"generator" json:"generator"`     // default openloop
-	Arrivals    string `yaml:"arrivals" json:"arrivals"`       // default poisson
+	Arrivals    string `yaml:"arrivals" json:"arrivals"`       // poisson (default), uniform or bursts
 	Rate        Rate   `yaml:"rate" json:"rate"`               // per treatment; default 500/s, lowered where that narrows the intervals
 	Connections int    `yaml:"connections" json:"connections"` // per treatment; default 8
 	Users       *Users `yaml:"users" json:"users,omitempty"`
+	// Headers are header fields that every request of every treatment carries.
+	Headers Headers `yaml:"headers" json:"headers,omitempty"`
 	// Lowered says why the rate is below the default; empty: it is not.
 	Lowered string `yaml:"-" json:"lowered,omitempty"`
 	// DefaultRate: the study gives no rate, so a run may lower it.

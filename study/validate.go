@@ -13,7 +13,7 @@ import (
 func (s *Study) setDefaults() {
 	l, d := &s.Load, &s.Design
 	l.Generator = cmp.Or(l.Generator, "openloop")
-	l.Arrivals = cmp.Or(l.Arrivals, "poisson")
+	l.Arrivals = cmp.Or(l.Arrivals, Poisson)
 	s.Testbed = cmp.Or(s.Testbed, DefaultTestbed)
 	d.Name = cmp.Or(d.Name, Interleaved)
 	if own := s.design().defaults; own != nil {
@@ -146,14 +146,17 @@ const (
 
 func (s *Study) checkLoad() error {
 	l := s.Load
-	if l.Arrivals != "poisson" {
-		return s.Errorf("$.load.arrivals", "unknown arrivals %q (known: poisson)", l.Arrivals)
+	if !slices.Contains(arrivals(), l.Arrivals) {
+		return s.Errorf("$.load.arrivals", "unknown arrivals %q (known: %s)", l.Arrivals, strings.Join(arrivals(), ", "))
 	}
 	if r := float64(l.Rate); !(r >= 1 && r <= maxRate) {
 		return s.Errorf("$.load.rate", "rate %v: want 1/s to %d/s for each treatment", l.Rate, maxRate)
 	}
 	if l.Connections < 1 || l.Connections > MaxConnections {
 		return s.Errorf("$.load.connections", "%d connections: want 1 to %d for each treatment", l.Connections, MaxConnections)
+	}
+	if err := s.checkHeaders(); err != nil {
+		return err
 	}
 	return s.checkUsers()
 }
@@ -163,6 +166,8 @@ func (s *Study) checkLoad() error {
 func (s *Study) checkTotal() error {
 	if total := s.totalRate(); total > maxTotal {
 		return s.Errorf("$.load.rate", "rate %v for each of %d treatments is %.0f/s in all: want at most %d/s", s.Load.Rate, len(s.standing()), total, maxTotal)
+	} else if s.Load.Arrivals == Bursts && total > maxTotal/BurstPeak {
+		return s.Errorf("$.load.rate", "rate %v for each of %d treatments is %.0f/s in all, and a burst has %d times as many: want at most %d/s", s.Load.Rate, len(s.standing()), total, BurstPeak, maxTotal/BurstPeak)
 	}
 	return nil
 }

@@ -82,6 +82,18 @@ func (t *Topology) Proxies() []*dataplane.Proxy {
 	return all
 }
 
+// ProxySites lists the sites of the topology's proxies, in the order of Proxies.
+func (t *Topology) ProxySites() []study.Site {
+	var all []study.Site
+	for _, h := range t.Hops {
+		all = append(all, h.Site)
+	}
+	if t.Proxy != nil {
+		all = append(all, study.SiteServer)
+	}
+	return all
+}
+
 // Last is the proxy next to the service; nil: there is none.
 func (t *Topology) Last() *dataplane.Proxy {
 	all := t.Proxies()

@@ -87,7 +87,10 @@ func Serve(ctx context.Context, addr string, s Service, ready func(Ready)) error
 		ReadTimeout:       bodyTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
+		Protocols:         new(http.Protocols),
 	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	connections := newListener(l)
 	server.RegisterOnShutdown(connections.closeUnused)
 	failed := make(chan error, 1)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +123,8 @@ type service struct {
 	mu   sync.Mutex
 	seen []string // since the last look, in the order of coming
 	got  int
+
+	ended atomic.Int64 // WebSockets that are over
 }
 
 // serve starts a service that speaks as the carrier says.

@@ -53,7 +53,7 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 }
 
 // handsOver answers as a server of WebSocket does, and then says back what it
-// hears, in upper case, until the client ends.
+// hears, in upper case, until the client ends, or says that this is the end.
 func handsOver(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/no" {
 		w.WriteHeader(http.StatusForbidden)
@@ -66,13 +66,17 @@ func handsOver(w http.ResponseWriter, r *http.Request) {
 	defer c.Close()
 	fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\nSec-WebSocket-Accept: %s!\r\n\r\nfirst ", r.Header.Get("Upgrade"), r.Header.Get("Sec-Websocket-Key"))
 	_ = rw.Flush()
-	for {
+	for last := ""; ; {
 		b, err := rw.ReadByte()
 		if err != nil {
 			return
 		}
 		_, _ = rw.WriteString(strings.ToUpper(string(b)))
 		_ = rw.Flush()
+		if last += string(b); last == "the end" {
+			return
+		}
+		last = last[max(0, len(last)-len("the en")):]
 	}
 }
 

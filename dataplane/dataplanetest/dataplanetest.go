@@ -49,6 +49,7 @@ func Run(t *testing.T, plane dataplane.DataPlane) {
 		{"refuses an access log that cannot be", s.logsRefused},
 		{"says that it was killed", s.killed},
 		{"stops, and again", s.stops},
+		{"has its name alone until it is stopped", s.named},
 	} {
 		t.Run(c.name, c.test)
 	}
@@ -422,6 +423,40 @@ func (s suite) stops(t *testing.T) {
 		r.Body.Close()
 		t.Error("stopped, but still serves")
 	}
+}
+
+// named: with one name, each of two would be given the other's configuration.
+func (s suite) named(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	o := dataplane.Options{Name: fmt.Sprintf("conformance-%d", names.Add(1))}
+	first, err := s.plane.Start(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Stop()
+	if second, err := s.plane.Start(ctx, o); err == nil {
+		_ = second.Stop()
+		t.Fatal("two run with one name")
+	}
+	if err := first.Stop(); err != nil {
+		t.Error(err)
+	}
+	second, err := s.plane.Start(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Stop()
+	if err := first.Stop(); err != nil {
+		t.Error(err)
+	}
+	u := serve(t, named("u"))
+	addr, err := process.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mustConfigure(t, second, ToAll(addr, u.addr))
+	wantGet(t, client(t), "http://"+addr+"/", 200, "u")
 }
 
 func wait(t *testing.T, i dataplane.Instance) {

@@ -51,6 +51,7 @@ func (c *conn) more() error {
 
 func (c *conn) carryChunks(u *upstream) error {
 	chunks := c.chunks // what has been taken in already, if anything
+	chunks.Keep = c.trails() && u.trails()
 	var out []byte
 	for {
 		if err := c.more(); err != nil {
@@ -85,7 +86,7 @@ func rechunk(chunks *http1.Chunks, in *reader, out []byte) ([]byte, error) {
 		}
 	}
 	if chunks.Done() {
-		out = append(out, http1.LastChunk...)
+		out = http1.AppendEnd(out, chunks.Trailer())
 	}
 	return out, nil
 }
@@ -209,6 +210,9 @@ func (c *conn) relayLength(u *upstream) error {
 
 func (c *conn) relayChunks(u *upstream) error {
 	var chunks http1.Chunks
+	if chunks.Keep = c.trails() && u.trails(); chunks.Keep {
+		c.trailInBand(u)
+	}
 	recode := rechunk
 	if c.req.Old() {
 		recode = dechunk

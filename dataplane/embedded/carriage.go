@@ -15,18 +15,20 @@ import (
 	"github.com/taremesh/tare/internal/protofield"
 )
 
-// honouredOfCarriage is what is done of a cluster's protocol.
+// honouredOfCarriage is what is done of a cluster's protocol. That services may be
+// asked for WebSocket by extended CONNECT need not be allowed, as in Envoy.
 var honouredOfCarriage = protofield.Honoured{
 	"envoy.extensions.upstreams.http.v3.HttpProtocolOptions":                    {"explicit_http_config"},
 	"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig": {"http_protocol_options", "http2_protocol_options"},
-	"envoy.config.core.v3.Http1ProtocolOptions":                                 {},
-	"envoy.config.core.v3.Http2ProtocolOptions":                                 {},
+	"envoy.config.core.v3.Http1ProtocolOptions":                                 {"enable_trailers"},
+	"envoy.config.core.v3.Http2ProtocolOptions":                                 {"allow_connect"},
 }
 
 // carriageSpec is how requests are carried to a cluster's endpoints.
 type carriageSpec struct {
-	http2 bool
-	tls   *tlsSpec // nil: clear text
+	http2    bool
+	trailers bool     // HTTP/1.1 has them
+	tls      *tlsSpec // nil: clear text
 }
 
 // key tells carriages apart; it is empty for HTTP/1.1 in clear text.
@@ -34,6 +36,9 @@ func (s carriageSpec) key() string {
 	key := ""
 	if s.http2 {
 		key = protoH2
+	}
+	if s.trailers {
+		key = "trailers"
 	}
 	if s.tls != nil {
 		key += " " + s.tls.key
@@ -57,6 +62,7 @@ func decodeCarriage(c *clusterv3.Cluster) (s carriageSpec, err error) {
 			return s, fmt.Errorf("%s: %w", field, err)
 		}
 		s.http2 = o.GetExplicitHttpConfig().GetHttp2ProtocolOptions() != nil
+		s.trailers = o.GetExplicitHttpConfig().GetHttpProtocolOptions().GetEnableTrailers()
 	}
 	return s, nil
 }
@@ -84,15 +90,18 @@ func newCarriage(s carriageSpec) *carriage {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(s.tls != nil)
 	protocols.SetUnencryptedHTTP2(s.tls == nil)
-	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
-		tcp, err := dialTCP(ctx, addr)
-		if err != nil || c.keys == nil {
-			return tcp, err
-		}
-		return c.shake(ctx, tcp)
-	}
+	dial := func(ctx context.Context, _, addr string) (net.Conn, error) { return c.join(ctx, addr) }
 	c.transport = &http.Transport{Protocols: protocols, DialContext: dial, DialTLSContext: dial, DisableCompression: true}
 	return c
+}
+
+// join opens a connection to speak HTTP/2 on.
+func (c *carriage) join(ctx context.Context, addr string) (net.Conn, error) {
+	tcp, err := dialTCP(ctx, addr)
+	if err != nil || c.keys == nil {
+		return tcp, err
+	}
+	return c.shake(ctx, tcp)
 }
 
 func dialTCP(ctx context.Context, addr string) (net.Conn, error) {

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +24,7 @@ type carried struct {
 	by     *carriage
 	conn   *http.ClientConn
 	used   bool // it has carried others before
+	placed bool // a place on it is reserved
 	addr   string
 	opened func() // to be called when a connection is opened
 	life   context.Context
@@ -34,10 +33,16 @@ type carried struct {
 	out     []byte // of the request's head, not all there
 	headed  bool
 	body    *io.PipeWriter // nil: none
+	asks    bool           // for WebSocket, by extended CONNECT
+	open    bool           // and has it: what comes and goes is bytes
+	own     net.Conn       // which it has for itself; nil: it shares
 	chunked bool
 	chunks  http1.Chunks
 	left    int64
-	head    bool // the method is HEAD
+	head    bool        // the method is HEAD
+	trails  bool        // trailers of the request may come
+	behind  http.Header // those
+	inBand  bool        // those of the response are to stand in its chunks
 
 	came chan answered
 	got  bool // the response
@@ -60,7 +65,7 @@ func (c *carriage) carry(addr string, opened func()) (*carried, error) {
 		return nil, err
 	}
 	life, cancel := context.WithCancel(context.Background())
-	return &carried{by: c, conn: cc, used: used, addr: addr, opened: opened, life: life, cancel: cancel, came: make(chan answered, 1)}, nil
+	return &carried{by: c, conn: cc, used: used, placed: true, addr: addr, opened: opened, life: life, cancel: cancel, came: make(chan answered, 1)}, nil
 }
 
 // Write takes the request.
@@ -86,7 +91,8 @@ func (c *carried) Write(p []byte) (int, error) {
 
 // begin sends the head.
 func (c *carried) begin(head []byte) error {
-	var q http1.Request
+	q := http1.Request{Allow: websocket}
+	q.Announce = true
 	if err := q.Parse(head); err != nil {
 		return fmt.Errorf("send to %s: %w", c.addr, err)
 	}
@@ -105,13 +111,23 @@ func (c *carried) begin(head []byte) error {
 			r.Header[name] = append(r.Header[name], string(f.Value))
 		}
 	}
+	via := c.conn.RoundTrip
+	if q.Upgrade {
+		if via, err = c.ask(r); err != nil {
+			return err
+		}
+	}
 	if q.Length != 0 {
 		c.chunked, c.left = q.Length == http1.Chunked, q.Length
+		if c.chunked && c.trails {
+			c.chunks.Keep, c.behind = true, http.Header{}
+			r.Trailer = c.behind
+		}
 		r.Body, c.body = io.Pipe()
 	}
-	c.head, c.headed = r.Method == http.MethodHead, true
+	c.head, c.headed, c.placed = r.Method == http.MethodHead, true, false
 	go func() {
-		res, err := c.roundTrip(r.WithContext(c.life))
+		res, err := c.roundTrip(r.WithContext(c.life), via)
 		c.came <- answered{res, err}
 	}()
 	return nil
@@ -119,8 +135,8 @@ func (c *carried) begin(head []byte) error {
 
 // roundTrip asks once, and again when the connection turns out to have ended
 // before it took the request.
-func (c *carried) roundTrip(r *http.Request) (*http.Response, error) {
-	res, err := c.conn.RoundTrip(r)
+func (c *carried) roundTrip(r *http.Request, via func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	res, err := via(r)
 	if err == nil || !c.used || c.body != nil || !idempotent([]byte(r.Method)) || c.life.Err() != nil || isReset(err) {
 		return res, err
 	}
@@ -140,6 +156,10 @@ func isReset(err error) bool { return strings.HasPrefix(err.Error(), "stream err
 
 // send passes on what comes of the body.
 func (c *carried) send(p []byte) error {
+	if c.asks {
+		_, err := c.body.Write(p)
+		return err
+	}
 	if !c.chunked {
 		if _, err := c.body.Write(p); err != nil {
 			return err
@@ -162,10 +182,17 @@ func (c *carried) send(p []byte) error {
 			return err
 		}
 	}
-	if c.chunks.Done() {
-		return c.body.Close()
+	if !c.chunks.Done() {
+		return nil
 	}
-	return nil
+	if said := c.chunks.Trailer(); len(said) > 0 {
+		// Only when the request has been begun may its trailers be touched.
+		if _, err := c.body.Write(nil); err != nil {
+			return err
+		}
+		http1.EachTrailer(said, func(name, value []byte) { c.behind.Add(string(name), string(value)) })
+	}
+	return c.body.Close()
 }
 
 // Read gives the response: its head, then its body as its head frames it.
@@ -183,6 +210,10 @@ func (c *carried) Read(p []byte) (int, error) {
 	if c.over {
 		return 0, io.EOF
 	}
+	if c.open {
+		n, err := c.res.Body.Read(p)
+		return n, c.fault(err)
+	}
 	if c.res.ContentLength >= 0 {
 		n, err := c.res.Body.Read(p)
 		c.over = err == io.EOF
@@ -191,7 +222,7 @@ func (c *carried) Read(p []byte) (int, error) {
 		}
 		return n, c.fault(err)
 	}
-	n, rest, err := readChunk(c.res.Body, p)
+	n, rest, err := readChunk(c.res.Body, p, c.end)
 	if err == io.EOF {
 		c.over, err = true, nil
 	}
@@ -214,20 +245,14 @@ func (c *carried) await() error {
 		return c.fault(fmt.Errorf("ask %s: %w", c.addr, a.err))
 	}
 	c.got, c.res = true, a.res
+	if c.open = c.asks && a.res.StatusCode == http.StatusOK; c.open {
+		c.in = appendSwitched(nil, a.res.Header)
+		return nil
+	}
 	b := append(strconv.AppendInt([]byte("HTTP/1.1 "), int64(a.res.StatusCode), 10), ' ')
 	b = append(append(b, http.StatusText(a.res.StatusCode)...), "\r\n"...)
-	if len(a.res.Trailer) > 0 {
-		b = append(append(append(b, "trailer: "...), strings.Join(slices.Sorted(maps.Keys(a.res.Trailer)), ", ")...), "\r\n"...)
-	}
-	for name, values := range a.res.Header {
-		if name == "Content-Length" {
-			continue
-		}
-		name = strings.ToLower(name)
-		for _, v := range values {
-			b = append(append(append(append(b, name...), ": "...), v...), "\r\n"...)
-		}
-	}
+	b = announce(b, a.res.Trailer)
+	b = appendHeader(b, a.res.Header)
 	bodiless := c.head || a.res.StatusCode == http.StatusNoContent || a.res.StatusCode == http.StatusNotModified
 	switch n, err := strconv.ParseInt(a.res.Header.Get("Content-Length"), 10, 64); {
 	case bodiless && err == nil && a.res.StatusCode != http.StatusNoContent:
@@ -241,6 +266,20 @@ func (c *carried) await() error {
 	c.over = bodiless || a.res.ContentLength == 0
 	c.in = append(b, "\r\n"...)
 	return nil
+}
+
+// appendHeader appends the fields but for the length, which is another's affair.
+func appendHeader(b []byte, h http.Header) []byte {
+	for name, values := range h {
+		if name == "Content-Length" {
+			continue
+		}
+		name = strings.ToLower(name)
+		for _, v := range values {
+			b = append(append(append(append(b, name...), ": "...), v...), "\r\n"...)
+		}
+	}
+	return b
 }
 
 // fault is what an error means to whoever has been woken.
@@ -270,10 +309,13 @@ func (c *carried) trailer() http.Header {
 // Close ends the exchange, whatever has become of it.
 func (c *carried) Close() error {
 	c.once.Do(func() {
-		if !c.headed {
+		if c.placed {
 			c.conn.Release()
 		}
 		c.cancel()
+		if c.own != nil {
+			defer c.own.Close()
+		}
 		if c.body != nil {
 			// What was not sent is not to pass for the whole.
 			_ = c.body.CloseWithError(io.ErrUnexpectedEOF)
@@ -318,10 +360,10 @@ const sizeLine = 8
 
 // readChunk reads once from a body and gives what came as a chunk; rest is what
 // did not fit into p. With the error io.EOF the last chunk is among them.
-func readChunk(body io.Reader, p []byte) (n int, rest []byte, err error) {
+func readChunk(body io.Reader, p []byte, last func() []byte) (n int, rest []byte, err error) {
 	if len(p) < 2*sizeLine {
 		small := make([]byte, 4*sizeLine)
-		n, more, err := readChunk(body, small)
+		n, more, err := readChunk(body, small, last)
 		all := append(small[:n:n], more...)
 		n = copy(p, all)
 		return n, all[n:], err
@@ -339,8 +381,9 @@ func readChunk(body io.Reader, p []byte) (n int, rest []byte, err error) {
 		n += sizeLine + 2
 	}
 	if err == io.EOF {
-		fits := copy(p[n:], http1.LastChunk)
-		return n + fits, []byte(http1.LastChunk)[fits:], err
+		end := last()
+		fits := copy(p[n:], end)
+		return n + fits, end[fits:], err
 	}
 	return n, nil, err
 }

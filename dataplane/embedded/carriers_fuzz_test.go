@@ -57,13 +57,21 @@ func FuzzStreamRequest(f *testing.F) {
 	f.Add("GET", "/", "a", "x-a", "b", "")
 	f.Add("POST", "/?x", "a:1", "x-a", "b\r\nc: d", "hello")
 	f.Add("GET", "/ HTTP/1.1\r\nx: y\r\n\r\nGET /", "a", "transfer-encoding", "chunked", "0\r\n\r\n")
+	f.Add("0", "/ HTTP/1.1\r\nx: y\xb1/", "a", "5ransfer-encoding", "chunked", "0\r\n\r\n") // found by fuzzing: the target became a field
 	f.Add("P T", "*", "a/b", "content-length", "3", "hello")
+	f.Add("CONNECT", "/chat", "a", ":protocol", "websocket", "hello")
+	f.Add("CONNECT", "/chat", "a", ":protocol", "websocket\r\nx: y", "hello")
+	f.Add("CONNECT", "/ HTTP/1.1\r\nx: y\r\n", "a", ":protocol", "websocket", "")
+	e := &entrance{upgrades: true, connects: true}
 	f.Fuzz(func(t *testing.T, method, target, host, name, value, body string) {
 		r := &http.Request{Method: method, RequestURI: target, Host: host, Header: http.Header{http.CanonicalHeaderKey(name): {value}},
 			Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}
 		s := &stream{w: httptest.NewRecorder(), r: r}
-		if !s.request() {
+		if s.request(e) != 0 {
 			return
+		}
+		if method == http.MethodConnect && name == protocolField {
+			method = http.MethodGet
 		}
 		text, err := io.ReadAll(s)
 		if err != nil {
@@ -74,9 +82,12 @@ func FuzzStreamRequest(f *testing.F) {
 		if err != nil || n == 0 {
 			return // the core refuses it
 		}
-		var q http1.Request
+		q := http1.Request{Allow: websocket}
 		if q.Parse(text[:n]) != nil {
 			return
+		}
+		if q.Upgrade != s.asks {
+			t.Errorf("asks for WebSocket: %v, and became a request that does: %v", s.asks, q.Upgrade)
 		}
 		if string(q.Method) != method || string(q.Target) != target && !strings.Contains(target, "://") || string(q.Host) != host {
 			t.Errorf("became %q %q %q", q.Method, q.Target, q.Host)
@@ -85,6 +96,12 @@ func FuzzStreamRequest(f *testing.F) {
 			if len(field.Name) > 0 && !strings.EqualFold(string(field.Name), name) {
 				t.Errorf("a field %q: %q came up", field.Name, field.Value)
 			}
+		}
+		if s.asks {
+			if got := string(text[n:]); got != body || q.Length != 0 {
+				t.Errorf("the bytes became %q, and a body of %d", got, q.Length)
+			}
+			return
 		}
 		if q.Length != http1.Chunked {
 			t.Fatalf("the body is framed by %d", q.Length)

@@ -71,7 +71,7 @@ func native(b *testing.B, made *filters, f function.Function, spec function.Spec
 	return []link{l}
 }
 
-func module(b *testing.B, made *filters, f function.Function, spec function.Spec) []link {
+func module(b testing.TB, made *filters, f function.Function, spec function.Spec) []link {
 	b.Helper()
 	config, err := f.Wasm.Config(spec)
 	if err != nil {
@@ -86,6 +86,47 @@ func module(b *testing.B, made *filters, f function.Function, spec function.Spec
 		b.Fatal(err)
 	}
 	return []link{l}
+}
+
+// TestTakenWhole: a plugin that takes requests whole has one instance for many
+// that are under way at a time, and each response has what was left for it.
+func TestTakenWhole(t *testing.T) {
+	p := newProxy(envoyLimits)
+	defer p.close()
+	limit := ratelimit.Function()
+	made, err := newFilters(limit.Native.Types, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.close()
+	params, err := study.JSONParams("ratelimit", []byte(`{"limits": {"Fast": "5000/h"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := limit.Decode(params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := module(t, made, limit, spec)
+	asked := make([]*passage, 20)
+	for i := range asked {
+		asked[i] = newPassage(p)
+		if err := asked[i].ask(chain); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, x := range asked {
+		if err := x.answer(); err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("\r\nx-ratelimit-remaining: %d\r\n", 5000-1-i)
+		if !bytes.Contains(x.c.out, []byte(want)) {
+			t.Errorf("response %d has no %q: %q", i, want, x.c.out)
+		}
+	}
+	if s := chain[0].plugin.Stats(); s.Started != 1 || s.Instances != 1 || s.Idle != 1 {
+		t.Errorf("%+v", s)
+	}
 }
 
 // passage is a connection's part of one exchange, in memory.
@@ -119,6 +160,14 @@ func newPassage(p *proxy) *passage {
 }
 
 func (x *passage) pass(chain []link) error {
+	if err := x.ask(chain); err != nil {
+		return err
+	}
+	return x.answer()
+}
+
+// ask takes a request as far as the bytes for the service.
+func (x *passage) ask(chain []link) error {
 	c := x.c
 	x.turn = (x.turn + 1) % users
 	x.digits[0], x.digits[1], x.digits[2] = '0'+byte(x.turn/100), '0'+byte(x.turn/10%10), '0'+byte(x.turn%10)
@@ -133,14 +182,22 @@ func (x *passage) pass(chain []link) error {
 		return fmt.Errorf("refused with %d", c.x.status)
 	}
 	c.out = c.req.Append(c.out[:0])
+	return nil
+}
+
+// answer takes the service's response as far as the bytes for the client.
+func (x *passage) answer() error {
+	c := x.c
 	if err := c.res.Parse(x.response, http1.OtherMethod); err != nil {
 		return err
 	}
 	c.x.res = &c.res
 	body := x.body
+	if len(c.visits) > 0 && !c.heads(false) {
+		return fmt.Errorf("the response became one of %d", c.x.status)
+	}
 	for _, v := range c.visits {
-		v.stream.ResponseHeaders(false)
-		if v.plugin.Sees(proxywasm.OnResponseBody) {
+		if v.plugin != nil && v.plugin.Sees(proxywasm.OnResponseBody) {
 			body, _ = v.stream.ResponseBody(body, true)
 		}
 	}

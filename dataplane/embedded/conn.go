@@ -174,6 +174,7 @@ func (c *conn) exchange() bool {
 	if c.from != nil && c.from.upgrades {
 		c.req.Allow = websocket
 	}
+	c.req.Announce = c.announced()
 	if err == nil {
 		err = c.req.Parse(c.in.unread()[:n])
 	}
@@ -280,7 +281,7 @@ func (c *conn) refuse(err error) bool {
 // reply answers in the upstream's place.
 func (c *conn) reply(status int, body string) bool {
 	keep := !c.req.Close && !c.ending() && c.skippable()
-	c.local(status, body)
+	body = c.local(status, body)
 	encoded := body != "" && !c.res.NoBody && c.encoded() && !c.req.Old()
 	c.res.Reason = reasons[c.res.Status]
 	b := c.res.AppendStatus(c.out[:0])

@@ -25,6 +25,7 @@ var honouredOfListeners = protofield.Honoured{
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
 		"codec_type", "stat_prefix", "rds", "http_filters", "generate_request_id", "server_header_transformation",
 		"access_log", "tracing", "request_id_extension", "forward_client_cert_details", "set_current_client_cert_details", "upgrade_configs",
+		"http_protocol_options", "http2_protocol_options",
 	},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails": {"uri", "dns"},
 	"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig":               {"upgrade_type"},
@@ -54,12 +55,14 @@ type listenerSpec struct {
 	xfcc               xfccMode
 	details            xfccDetails
 	upgrades           bool   // WebSocket
+	connects           bool   // extended CONNECT, by which HTTP/2 asks for it
+	trailers           bool   // HTTP/1.1 has them
 	tcp                string // the cluster that bytes go to; empty: HTTP
 }
 
 // entrance is what of a listener its connections depend on.
 func (s *listenerSpec) entrance() string {
-	key := fmt.Sprintf("%s %d %d %v %v %s", s.addr, s.codec, s.xfcc, s.details, s.upgrades, s.tcp)
+	key := fmt.Sprintf("%s %d %d %v %v %v %v %s", s.addr, s.codec, s.xfcc, s.details, s.upgrades, s.connects, s.trailers, s.tcp)
 	if s.tls != nil {
 		key += " " + s.tls.key
 	}
@@ -122,6 +125,10 @@ func (s *listenerSpec) decodeConnections(m *hcmv3.HttpConnectionManager) (err er
 		if s.upgrades = strings.EqualFold(u.GetUpgradeType(), websocket); !s.upgrades {
 			return fmt.Errorf("field upgrade_configs[%d].upgrade_type: %q is not supported, %s is", i, u.GetUpgradeType(), websocket)
 		}
+	}
+	s.trailers = m.GetHttpProtocolOptions().GetEnableTrailers()
+	if s.connects = m.GetHttp2ProtocolOptions().GetAllowConnect(); s.connects && !canConnect() {
+		return fmt.Errorf("field http2_protocol_options.allow_connect: the proxy's process must be started with GODEBUG=%s in its environment", xconnect)
 	}
 	s.xfcc, s.details, err = decodeXFCC(m)
 	return err

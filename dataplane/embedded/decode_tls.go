@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -20,8 +21,7 @@ import (
 // and what is trusted come over SDS alone.
 var honouredOfTLS = protofield.Honoured{
 	"envoy.config.core.v3.TransportSocket":                                   {"name", "typed_config"},
-	"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext":         {"common_tls_context", "require_client_certificate"},
-	"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext":           {"common_tls_context", "sni"},
+	"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext":           {"common_tls_context", "sni", "max_session_keys"},
 	"envoy.type.matcher.v3.StringMatcher":                                    {"exact", "prefix", "suffix", "contains", "safe_regex"},
 	"envoy.type.matcher.v3.RegexMatcher":                                     {"regex"},
 	"envoy.config.core.v3.DataSource":                                        {"inline_bytes"},
@@ -31,6 +31,10 @@ var honouredOfTLS = protofield.Honoured{
 	"envoy.extensions.transport_sockets.tls.v3.Secret":                       {"name", "tls_certificate", "validation_context"},
 	"envoy.extensions.transport_sockets.tls.v3.TlsCertificate":               {"certificate_chain", "private_key"},
 	"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext": {"trusted_ca", "match_typed_subject_alt_names"},
+	// Sessions are resumed by tickets alone, so that the state of none is kept.
+	"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext": {
+		"common_tls_context", "require_client_certificate", "disable_stateless_session_resumption", "disable_stateful_session_resumption",
+	},
 	"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext": {
 		"tls_params", "tls_certificate_sds_secret_configs", "validation_context_sds_secret_config",
 		"combined_validation_context", "alpn_protocols",
@@ -49,6 +53,7 @@ type tlsSpec struct {
 	alpn        []string
 	min, max    uint16 // versions; 0: the default
 	sni         string
+	sessions    int    // how many are kept to be resumed; of a server, which keeps none, whether any are
 	key         string // the message, by which two are told apart
 }
 
@@ -65,11 +70,23 @@ func (s *tlsSpec) secrets() (names []string) {
 	return names
 }
 
+// mostSessions bounds the memory of those that a cluster keeps.
+const mostSessions = 1 << 16
+
+// cache is a fresh one for a client's sessions; nil: none are kept.
+func (s *tlsSpec) cache() tls.ClientSessionCache {
+	if s.sessions == 0 {
+		return nil
+	}
+	return tls.NewLRUClientSessionCache(s.sessions)
+}
+
 // secret is what came over SDS under one name: a certificate, or whom to trust.
 type secret struct {
 	certificate *tls.Certificate
 	pool        *x509.CertPool
 	names       []nameMatch
+	digest      [sha256.Size]byte // of the message, by which two are told apart
 }
 
 // nameMatch is one condition on a certificate's alternative names.
@@ -91,6 +108,9 @@ func decodeDownstreamTLS(s *corev3.TransportSocket) (*tlsSpec, error) {
 		return nil, err
 	}
 	t.required = m.GetRequireClientCertificate().GetValue()
+	if !m.GetDisableStatelessSessionResumption() {
+		t.sessions = 1
+	}
 	switch {
 	case t.certificate == "":
 		return nil, errors.New("field common_tls_context.tls_certificate_sds_secret_configs: one is required")
@@ -111,6 +131,9 @@ func decodeUpstreamTLS(s *corev3.TransportSocket) (*tlsSpec, error) {
 	t, err := decodeTLS(s.GetTypedConfig(), m.GetCommonTlsContext())
 	if err != nil {
 		return nil, err
+	}
+	if t.sessions = number(m.GetMaxSessionKeys(), 1); t.sessions > mostSessions {
+		return nil, fmt.Errorf("field max_session_keys: %d is more than %d", t.sessions, mostSessions)
 	}
 	if t.sni = m.GetSni(); t.trust == "" {
 		return nil, errors.New("field common_tls_context: a validation context over SDS is required, or the upstream could be anybody")
@@ -214,6 +237,7 @@ func decodeSecret(a *anypb.Any) (name string, s secret, err error) {
 	if err != nil {
 		return m.GetName(), s, err
 	}
+	s.digest = sha256.Sum256(a.GetValue())
 	switch v := m.GetType().(type) {
 	case *tlsv3.Secret_TlsCertificate:
 		s.certificate, err = decodeCertificate(v.TlsCertificate)

@@ -79,6 +79,11 @@ func TestUnsupportedTLS(t *testing.T) {
 			m.CommonTlsContext.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{sds("")}
 		})},
 		{"field common_tls_context: a validation context over SDS is required", up(func(m *tlsv3.UpstreamTlsContext) { m.CommonTlsContext.ValidationContextType = nil })},
+		{"", up(func(m *tlsv3.UpstreamTlsContext) { m.MaxSessionKeys = wrapperspb.UInt32(10) })},
+		{"field max_session_keys: 100000 is more than", up(func(m *tlsv3.UpstreamTlsContext) { m.MaxSessionKeys = wrapperspb.UInt32(100_000) })},
+		{"field session_ticket_keys: not supported", down(func(m *tlsv3.DownstreamTlsContext) {
+			m.SessionTicketKeysType = &tlsv3.DownstreamTlsContext_SessionTicketKeys{SessionTicketKeys: &tlsv3.TlsSessionTicketKeys{}}
+		})},
 		{"field auto_host_sni", up(func(m *tlsv3.UpstreamTlsContext) { m.AutoHostSni = true })},
 		{"transport_socket: read", func(t testing.TB, b dataplane.Resources) {
 			b.Listener.FilterChains[0].TransportSocket = tlsSocket(t, &tlsv3.UpstreamTlsContext{})
@@ -89,6 +94,26 @@ func TestUnsupportedTLS(t *testing.T) {
 		{`field upgrade_configs[0].upgrade_type: "CONNECT"`, func(t testing.TB, b dataplane.Resources) {
 			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) {
 				m.UpgradeConfigs = []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "CONNECT"}}
+			})
+		}},
+		{"field http2_protocol_options.allow_connect: the proxy's process must be started with GODEBUG=http2xconnect=1", func(t testing.TB, b dataplane.Resources) {
+			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) {
+				m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{AllowConnect: true}
+			})
+		}},
+		{"", func(t testing.TB, b dataplane.Resources) {
+			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) {
+				m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{EnableTrailers: true}
+			})
+		}},
+		{"field http_protocol_options.accept_http_10", func(t testing.TB, b dataplane.Resources) {
+			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) {
+				m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AcceptHttp_10: true}
+			})
+		}},
+		{"field http2_protocol_options.allow_metadata", func(t testing.TB, b dataplane.Resources) {
+			manage(t, b.Listener, func(m *hcmv3.HttpConnectionManager) {
+				m.Http2ProtocolOptions = &corev3.Http2ProtocolOptions{AllowMetadata: true}
 			})
 		}},
 		{"field set_current_client_cert_details", func(t testing.TB, b dataplane.Resources) {

@@ -23,11 +23,11 @@
 // HTTP/2 is the standard library's, at both ends. What it brings or takes is
 // shown to the rest as a connection of HTTP/1.1 (stream, carried), so that
 // routes, filters, balancing, retries and logs are written once, and every head
-// is held against one strict parser whatever carried it. Trailers go past that,
-// from HTTP/2 to HTTP/2. Certificates come over SDS: a new one is used by every
-// handshake from then on, and no connection is dropped for it. When what a
-// listener's connections depend on changes, new ones come in by another entrance
-// and old ones end after their next response.
+// is held against one strict parser whatever carried it. Certificates come over
+// SDS: a new one is used by every handshake from then on, and no connection is
+// dropped for it; sessions are resumed by tickets, until a secret changes. When
+// what a listener's connections depend on changes, new ones come in by another
+// entrance and old ones end after their next response.
 //
 // Endpoints are chosen as package internal/balance does it: in turn while they
 // are all alike, which costs one atomic addition, else by what Envoy's messages
@@ -41,7 +41,19 @@
 // and written by a goroutine of its own at 64 KiB or after 10 s. Other operators,
 // other loggers and conditions are refused by name.
 //
-// It adds no headers of its own to requests, resumes no TLS sessions, speaks no
-// WebSocket over HTTP/2 and no HTTP/3, and drops trailers where either side is
-// HTTP/1.1, and those of requests.
+// WebSocket is spoken over both versions of HTTP, on either side. A service of
+// HTTP/2 is asked for it by extended CONNECT if it says that it takes that, each
+// time on a connection of its own; clients may ask so where the listener allows it
+// (connect.go says what that takes).
+//
+// Trailers, of requests and of responses, are handed on from HTTP/2 to HTTP/2, and
+// where enable_trailers lets HTTP/1.1 have them from each to each; but for fields
+// that mean something to hops or say who sends, which Envoy hands on. They are
+// dropped where they have no place: behind a request's body that is taken in whole,
+// to be tried again or to be seen by a filter, behind a response's that a filter
+// takes apart on its way to or from HTTP/1.1, behind one of told length but from
+// service to client in HTTP/2; and those of requests of HTTP/2 that were not
+// announced, which Go's server does not give.
+//
+// It adds no headers of its own to requests and speaks no HTTP/3.
 package embedded

@@ -27,6 +27,8 @@ type entrance struct {
 	xfcc     xfccMode
 	details  xfccDetails
 	upgrades bool   // WebSocket
+	connects bool   // extended CONNECT
+	trailers bool   // HTTP/1.1 has them
 	tcp      string // the cluster that bytes go to; empty: HTTP
 	draining atomic.Bool
 
@@ -53,7 +55,7 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 const mostStreams = 1024
 
 func newEntrance(p *proxy, s *listenerSpec) *entrance {
-	e := &entrance{p: p, key: s.entrance(), codec: s.codec, xfcc: s.xfcc, details: s.details, upgrades: s.upgrades, tcp: s.tcp,
+	e := &entrance{p: p, key: s.entrance(), codec: s.codec, xfcc: s.xfcc, details: s.details, upgrades: s.upgrades, connects: s.connects, trailers: s.trailers, tcp: s.tcp,
 		come: make(chan net.Conn), done: make(chan struct{})}
 	if s.tls != nil {
 		e.keys = &keys{spec: s.tls}
@@ -94,6 +96,9 @@ func (e *entrance) carry(c net.Conn, tcp *net.TCPConn, proto string) {
 // speakH2 hands a connection to the standard library's HTTP/2.
 func (e *entrance) speakH2(c net.Conn) {
 	e.once.Do(e.startH2)
+	if !e.connects && canConnect() {
+		c = e.unpromising(c)
+	}
 	select {
 	case e.come <- c:
 	case <-e.done:
@@ -113,6 +118,7 @@ func (e *entrance) startH2() {
 		IdleTimeout:    e.p.limits.resting,
 		ErrorLog:       log.New(io.Discard, "", 0), // clients' faults
 		ConnState:      e.count,
+		ConnContext:    introduce,
 	}
 	e.p.tasks.Go(func() {
 		// It ends when end closes it; until then its listener cannot fail.
@@ -181,6 +187,9 @@ func (e *entrance) told(c net.Conn) shaken {
 }
 
 func (e *entrance) toldOf(r *http.Request) shaken {
+	if who, ok := r.Context().Value(shakenKey{}).(shaken); ok {
+		return who
+	}
 	if r.TLS == nil {
 		return shaken{}
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/taremesh/tare/dataplane/proxywasm"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/internal/http1"
 )
@@ -20,18 +21,20 @@ type exchange struct {
 	scratch []byte          // what filters set
 	added   []http1.Field
 	notes   []http1.Field // what filters leave for one another
+	left    []http1.Field // what plugins have left for the response
 	status  int           // of the reply; 0 when there is none
 	body    string
-	unfit   bool // a filter set what cannot stand in a head
-	rematch bool // a filter wants the route looked for again
+	unfit   bool                    // a filter set what cannot stand in a head
+	rematch bool                    // a filter wants the route looked for again
+	amend   func(function.Response) // the head of the reply; nil: it stays as it is
 
 	request, response fields // as plugins see them
 }
 
 func (x *exchange) begin(req *http1.Request) {
 	x.req, x.res = req, nil
-	x.scratch, x.added, x.notes = x.scratch[:0], x.added[:0], x.notes[:0]
-	x.status, x.body, x.unfit, x.rematch = 0, "", false, false
+	x.scratch, x.added, x.notes, x.left = x.scratch[:0], x.added[:0], x.notes[:0], x.left[:0]
+	x.status, x.body, x.unfit, x.rematch, x.amend = 0, "", false, false, nil
 }
 
 func (x *exchange) Method() []byte { return x.req.Method }
@@ -89,6 +92,9 @@ func (x *exchange) AddResponseHeader(name string, value []byte) {
 
 func (x *exchange) Reply(status int, body string) { x.status, x.body = status, body }
 
+// Amend has the head of the reply changed before it is sent.
+func (x *exchange) Amend(change func(function.Response)) { x.amend = change }
+
 // ClearRoute has the route looked for again.
 func (x *exchange) ClearRoute() { x.rematch = true }
 
@@ -141,6 +147,22 @@ func (x *exchange) keep(value []byte) []byte {
 	start := len(x.scratch)
 	x.scratch = append(x.scratch, value...)
 	return x.scratch[start:len(x.scratch):len(x.scratch)]
+}
+
+// leave keeps what a plugin has left for the response.
+func (x *exchange) leave(left []proxywasm.Addition) []http1.Field {
+	from, scratch := len(x.left), x.scratch
+	for _, a := range left {
+		if http1.Framing(a.Name) {
+			continue // has no effect
+		}
+		start := len(scratch)
+		scratch = append(append(scratch, a.Name...), a.Value...)
+		middle, end := start+len(a.Name), len(scratch)
+		x.left = append(x.left, http1.Field{Name: scratch[start:middle:middle], Value: scratch[middle:end:end]})
+	}
+	x.scratch = scratch
+	return x.left[from:]
 }
 
 // field copies a field into the scratch memory. One that would break the

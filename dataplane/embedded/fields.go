@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"strconv"
@@ -150,7 +151,7 @@ func (f *fields) Get(name []byte) ([]byte, bool) {
 	found := 0
 	for i := range f.head.Fields {
 		h := &f.head.Fields[i]
-		if len(h.Name) == 0 || !http1.EqualFold(h.Name, name) {
+		if len(h.Name) != len(name) || !bytes.Equal(h.Name, name) && !http1.EqualFold(h.Name, name) || len(name) == 0 {
 			continue
 		}
 		if found++; found == 1 {

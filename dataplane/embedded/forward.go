@@ -272,6 +272,7 @@ func (c *conn) wait() {
 // outcome comes through the channel.
 func (c *conn) sendParts(u *upstream) (chan error, error) {
 	c.mark(streaming)
+	c.expectTrailers(u)
 	if c.req.Continue && c.in.r == c.in.w {
 		if _, err := c.in.src.Write([]byte("HTTP/1.1 100 Continue\r\n\r\n")); err != nil {
 			return nil, err
@@ -303,6 +304,7 @@ func (c *conn) response(u *upstream, method http1.Method) error {
 		if err != nil {
 			return err
 		}
+		c.res.Announce = c.trails() && u.trails()
 		if err := c.res.Parse(u.unread()[:n], method); err != nil {
 			return err
 		}

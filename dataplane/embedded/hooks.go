@@ -48,14 +48,23 @@ func (c *conn) handle(l link) bool {
 	return true
 }
 
-// respond shows the head of the response to a filter. What filters have added
-// stands in the head from then on.
-func (c *conn) respond(v *visit) {
+// respond shows the head of the response to a filter, and reports whether it
+// goes on: a filter may answer in its place, which no other is shown. What filters
+// have added stands in the head from then on.
+func (c *conn) respond(v *visit) (proceed bool) {
 	c.res.Fields = append(c.res.Fields, c.x.added...)
 	c.x.added = c.x.added[:0]
 	c.view.c, c.view.at = c, v
+	c.x.status = 0 // that of the answer which is shown, if there was one
 	v.responder.Respond(&c.x, &c.view)
 	c.view.at = nil
+	if c.x.status == 0 {
+		return true
+	}
+	for i := range c.visits {
+		c.visits[i].done, c.visits[i].encode = true, nil
+	}
+	return false
 }
 
 // encoded reports whether a filter changes the body of the response.
@@ -162,26 +171,46 @@ func (c *conn) tell() {
 }
 
 // local makes the response that is given in the upstream's place, and shows it
-// to the route and to the filters that have let the request on.
-func (c *conn) local(status int, body string) {
+// to the route and to the filters that have let the request on. It returns the
+// body, which is another one where such a filter answers by itself.
+func (c *conn) local(status int, body string) string {
 	c.res.Fields = c.res.Fields[:0]
 	c.res.Status, c.res.Reason, c.res.Length, c.res.NoBody, c.res.Close = status, nil, int64(len(body)), c.head || status == 204, false
-	switch kind, _ := c.req.Get("content-type"); {
-	case route.IsGRPC(kind) && c.req.Method != nil:
-		c.localGRPC(status, body)
-	case body != "":
-		c.res.Add(contentType, plainText)
-	}
-	c.x.res = &c.res
+	c.x.res, c.view.c = &c.res, c
 	if c.way != nil && c.way.Answers() {
-		c.view.c = c
 		c.way.Answer(&c.view, &c.x)
 	}
+	if amend := c.x.amend; amend != nil {
+		c.x.amend = nil
+		amend(&c.view)
+	}
+	c.typed(status, body)
 	for i := len(c.visits) - 1; i >= 0; i-- {
-		if v := &c.visits[i]; v.responder != nil && !v.done {
-			v.done = true
-			c.respond(v)
+		v := &c.visits[i]
+		if v.responder == nil || v.done {
+			continue
 		}
+		v.done = true
+		if !c.respond(v) {
+			return c.local(c.x.status, c.x.body) // the last of them: all are done
+		}
+	}
+	return body
+}
+
+// typed says what kind of a body the response has that is made here, unless
+// somebody has said so. Without one it is of no kind.
+func (c *conn) typed(status int, body string) {
+	kind, _ := c.req.Get("content-type")
+	_, said := c.res.Get("content-type")
+	said = said || slices.ContainsFunc(c.x.added, func(f http1.Field) bool { return http1.Is(f.Name, "content-type") })
+	switch {
+	case route.IsGRPC(kind) && c.req.Method != nil:
+		c.localGRPC(status, body)
+	case body == "":
+		c.res.Remove("content-type")
+	case !said:
+		c.res.Add(contentType, plainText)
 	}
 }
 
@@ -206,8 +235,11 @@ func (c *conn) localGRPC(status int, body string) {
 		code = grpcUnknown
 	}
 	c.res.Status, c.res.Length, c.res.NoBody = http.StatusOK, 0, true
+	c.res.Remove("content-type")
 	c.res.Add(contentType, grpcType)
-	c.res.Add(grpcStatus, code)
+	if _, said := c.res.Get("grpc-status"); !said {
+		c.res.Add(grpcStatus, code)
+	}
 	if body != "" {
 		c.res.Add(grpcMessage, grpcEscape(body))
 	}

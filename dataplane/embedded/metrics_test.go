@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/taremesh/tare/dataplane"
 )
@@ -19,9 +21,13 @@ import (
 // The page is what Prometheus reads, whatever the names of clusters, and says
 // what came of the requests.
 func TestMetricsAreRead(t *testing.T) {
+	var tried atomic.Int64
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/teapot" {
+		switch {
+		case r.URL.Path == "/teapot":
 			w.WriteHeader(http.StatusTeapot)
+		case r.URL.Path == "/third" && tried.Add(1) < 3:
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}))
 	defer up.Close()
@@ -30,7 +36,7 @@ func TestMetricsAreRead(t *testing.T) {
 	t.Cleanup(p.close)
 	at := up.Listener.Addr().String()
 	c := &cluster{name: odd, endpoints: []*endpoint{p.endpoint(at)}}
-	table := tableOf(t, c, nil, dataplane.AnyPath(), &routev3.RouteAction{})
+	table := tableOf(t, c, nil, dataplane.AnyPath(), &routev3.RouteAction{RetryPolicy: &routev3.RetryPolicy{RetryOn: "5xx", NumRetries: wrapperspb.UInt32(2)}})
 	table.clusters = map[string]*cluster{odd: c}
 	p.use(table, []string{at})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,7 +45,7 @@ func TestMetricsAreRead(t *testing.T) {
 	}
 	p.listen(l)
 	addr := l.Addr().String()
-	for _, path := range []string{"/", "/", "/teapot"} {
+	for _, path := range []string{"/", "/", "/teapot", "/third"} {
 		r, err := http.Get("http://" + addr + path)
 		if err != nil {
 			t.Fatal(err)
@@ -88,13 +94,13 @@ func TestMetricsAreRead(t *testing.T) {
 		labels []string
 		want   float64
 	}{
-		{"tare_requests_total", nil, 3},
-		{"tare_responses_total", []string{"2xx"}, 2},
-		{"tare_cluster_responses_total", []string{odd, "2xx"}, 2},
+		{"tare_requests_total", nil, 4},
+		{"tare_responses_total", []string{"2xx"}, 3},
+		{"tare_cluster_responses_total", []string{odd, "2xx"}, 3},
 		{"tare_cluster_responses_total", []string{odd, "4xx"}, 1},
-		{"tare_cluster_responses_total", []string{odd, "5xx"}, 0},
+		{"tare_cluster_responses_total", []string{odd, "5xx"}, 2},
 		{"tare_cluster_failures_total", []string{odd, "connect"}, 0},
-		{"tare_cluster_retries_total", []string{odd}, 0},
+		{"tare_cluster_retries_total", []string{odd}, 2},
 		{"tare_cluster_connections", []string{odd}, 1},
 		{"tare_connections", []string{"http1"}, 1},
 		{"tare_connections", []string{"http2"}, 0},

@@ -2,8 +2,11 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/taremesh/tare/dataplane"
@@ -52,22 +55,21 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 	if o.Counters != "" {
 		args = append(args, "--counters", o.Counters)
 	}
-	child, err := p.launcher.Start(process.Command{
+	i, err := p.server.Start(p.launcher, process.Command{
 		Name:  "proxy " + o.Name,
 		Args:  args,
+		Env:   []string{"GODEBUG=" + strings.TrimPrefix(os.Getenv("GODEBUG")+","+xconnect, ",")},
 		Input: []byte{}, Cores: o.Cores, Files: o.Files,
-	})
+	}, o.Name, stopGrace)
 	if err != nil {
 		return nil, err
 	}
-	i := xds.NewInstance(child, o.Name, p.server, stopGrace)
-	line, err := child.Ready(ctx)
+	line, err := i.Ready(ctx)
 	if err == nil && line != ReadyLine {
 		err = fmt.Errorf("start proxy %s: its first line is %q, not %q", o.Name, line, ReadyLine)
 	}
 	if err != nil {
-		child.Stop(0)
-		return nil, err
+		return nil, errors.Join(err, i.Stop())
 	}
 	return i, nil
 }

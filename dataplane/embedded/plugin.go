@@ -22,11 +22,12 @@ type link struct {
 	finisher  function.Finisher
 }
 
-// visit is a plugin at work on the exchange of a connection, or a filter that
-// is to see the response.
+// visit is a plugin at work on the exchange of a connection, what one has left
+// for the response, or a filter that is to see the response.
 type visit struct {
 	plugin *proxywasm.Plugin
 	stream *proxywasm.Stream
+	left   []http1.Field
 
 	responder function.Responder
 	done      bool // it has seen a head
@@ -49,9 +50,13 @@ func (c *conn) pass(l link) bool {
 		c.x.Reply(http.StatusServiceUnavailable, "")
 		return false
 	}
-	c.visits = append(c.visits, visit{plugin: l.plugin, stream: s})
 	body := c.req.Length != 0 || c.gathered
-	if !c.went(s, s.RequestHeaders(!body)) {
+	action := s.RequestHeaders(!body)
+	if left, taken := s.Taken(); taken {
+		return c.taken(s, left)
+	}
+	c.visits = append(c.visits, visit{plugin: l.plugin, stream: s})
+	if !c.went(s, action) {
 		return false
 	}
 	if !body || !l.plugin.Sees(proxywasm.OnRequestBody) {
@@ -60,7 +65,8 @@ func (c *conn) pass(l link) bool {
 	if !c.gather(mostGathered) {
 		return false
 	}
-	content, action := s.RequestBody(c.content, true)
+	var content []byte
+	content, action = s.RequestBody(c.content, true)
 	if !c.went(s, action) {
 		return false
 	}
@@ -68,6 +74,20 @@ func (c *conn) pass(l link) bool {
 	if action == proxywasm.Pause {
 		c.content = s.HeldRequest()
 	}
+	return true
+}
+
+// taken ends a stream that its plugin has taken whole, and keeps what was left
+// for the response: the plugin serves others while this request is under way.
+func (c *conn) taken(s *proxywasm.Stream, left []proxywasm.Addition) bool {
+	defer s.End()
+	if c.answered(s) {
+		return false
+	}
+	if len(left) == 0 {
+		return true
+	}
+	c.visits = append(c.visits, visit{left: c.x.leave(left)})
 	return true
 }
 

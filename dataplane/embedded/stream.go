@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/taremesh/tare/internal/http1"
@@ -27,6 +28,7 @@ type stream struct {
 	in     []byte // of the request, made and not read yet
 	ended  bool   // the request's body
 	chunks bool   // it comes in chunks
+	asks   bool   // for WebSocket, by extended CONNECT: what comes and goes then is bytes
 
 	out      []byte // of the response's head, not all there
 	res      http1.Response
@@ -40,13 +42,16 @@ type stream struct {
 
 	mu      sync.Mutex
 	stopped bool // reading has been given up
+
+	switched bool        // to WebSocket
+	hungUp   atomic.Bool // and that has ended
 }
 
 // stream serves one exchange.
 func (e *entrance) stream(w http.ResponseWriter, r *http.Request) {
-	s := &stream{w: w, r: r}
-	if !s.request() {
-		w.WriteHeader(http.StatusBadRequest)
+	s := &stream{w: w, r: r, dechunk: http1.Chunks{Keep: true}}
+	if status := s.request(e); status != 0 {
+		w.WriteHeader(status)
 		return
 	}
 	c := e.p.embody(s, e)
@@ -61,14 +66,21 @@ func (e *entrance) stream(w http.ResponseWriter, r *http.Request) {
 	s.finish()
 }
 
-// request writes the head as HTTP/1.1, and reports whether it has such a form.
-func (s *stream) request() bool {
+// request writes the head as HTTP/1.1; where it has no such form it returns the
+// status to answer with.
+func (s *stream) request(e *entrance) int {
 	r := s.r
-	target := r.RequestURI
-	if r.Method == http.MethodConnect || r.Host == "" {
-		return false
+	method, target := r.Method, r.RequestURI
+	if method == http.MethodConnect {
+		if status := e.connect(r); status != 0 {
+			return status
+		}
+		method, s.asks = http.MethodGet, true
 	}
-	b := append(s.in, r.Method...)
+	if r.Host == "" || breaksLine(method) || breaksLine(target) || breaksLine(r.Host) {
+		return http.StatusBadRequest
+	}
+	b := append(s.in, method...)
 	b = append(append(append(b, ' '), target...), " HTTP/1.1\r\nhost: "...)
 	b = append(append(b, r.Host...), "\r\n"...)
 	for name, values := range r.Header {
@@ -76,25 +88,33 @@ func (s *stream) request() bool {
 		if lower == "host" && len(values) == 1 && values[0] == r.Host {
 			continue // said twice
 		}
+		if name == protocolField && s.asks {
+			continue
+		}
 		if !transferable(lower, values) {
-			return false
+			return http.StatusBadRequest
 		}
 		for _, v := range values {
 			b = append(append(append(append(b, lower...), ": "...), v...), "\r\n"...)
 		}
 	}
 	switch {
+	case s.asks:
+		b = append(b, "connection: Upgrade\r\nupgrade: "+websocket+"\r\n"...)
 	case r.ContentLength > 0 || r.ContentLength == 0 && r.Header.Get("Content-Length") != "":
 		if r.Header.Get("Content-Length") == "" {
 			b = append(strconv.AppendInt(append(b, "content-length: "...), r.ContentLength, 10), "\r\n"...)
 		}
 	case r.ContentLength < 0:
 		s.chunks = true
-		b = append(b, "transfer-encoding: chunked\r\n"...)
+		b = append(announce(b, r.Trailer), "transfer-encoding: chunked\r\n"...)
 	}
 	s.in = append(b, "\r\n"...)
-	return true
+	return 0
 }
+
+// breaksLine reports whether a part of a request line would end it, or be two.
+func breaksLine(part string) bool { return strings.ContainsAny(part, " \t\r\n\x00") }
 
 // transferable refuses fields that are no part of HTTP/2 (RFC 9113, 8.2.2), and
 // values that would be lines of their own.
@@ -121,7 +141,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if s.over() {
-		return 0, os.ErrDeadlineExceeded
+		return 0, s.readError(os.ErrDeadlineExceeded)
 	}
 	if s.ended || !s.chunks && s.r.ContentLength == 0 {
 		return 0, io.EOF
@@ -130,13 +150,16 @@ func (s *stream) Read(p []byte) (int, error) {
 		n, err := s.r.Body.Read(p)
 		return n, s.readError(err)
 	}
-	n, rest, err := readChunk(s.r.Body, p)
+	n, rest, err := readChunk(s.r.Body, p, func() []byte { return endOf(s.r.Trailer) })
 	s.in = rest
 	return n, s.readError(err)
 }
 
 func (s *stream) readError(err error) error {
 	if err != nil && s.over() {
+		if s.hungUp.Load() {
+			return io.EOF
+		}
 		return os.ErrDeadlineExceeded
 	}
 	if err == io.EOF {
@@ -185,7 +208,10 @@ func (s *stream) head(p []byte) (rest []byte, err error) {
 		return nil, err
 	}
 	method := http1.OtherMethod
-	if s.r.Method == http.MethodHead {
+	switch {
+	case s.asks:
+		method = http1.Upgrade
+	case s.r.Method == http.MethodHead:
 		method = http1.HEAD
 	}
 	if err := s.res.Parse(s.out[:n], method); err != nil {
@@ -199,7 +225,8 @@ func (s *stream) head(p []byte) (rest []byte, err error) {
 	h := s.w.Header()
 	h["Date"], h["Content-Type"] = nil, nil // those of the response, or none
 	for _, f := range s.res.Fields {
-		if len(f.Name) > 0 {
+		// Go's server would take the field Trailer for its own affair.
+		if len(f.Name) > 0 && !http1.Is(f.Name, "trailer") {
 			name := http.CanonicalHeaderKey(string(f.Name))
 			h[name] = append(h[name], string(f.Value))
 		}
@@ -209,6 +236,9 @@ func (s *stream) head(p []byte) (rest []byte, err error) {
 		h.Set("Content-Length", strconv.FormatInt(s.res.Announced, 10))
 	case s.res.Length >= 0 && !s.res.NoBody:
 		h.Set("Content-Length", strconv.FormatInt(s.res.Length, 10))
+	}
+	if s.res.Status == http.StatusSwitchingProtocols {
+		s.res.Status, s.res.Length, s.switched = http.StatusOK, http1.UntilEnd, true // which is how HTTP/2 says it
 	}
 	if s.ending != nil && s.ending() {
 		h.Set("Connection", "close") // which HTTP/2 says by GOAWAY
@@ -243,7 +273,9 @@ func (s *stream) bodyChunks(p []byte) error {
 		}
 		p = p[used:]
 	}
-	s.finished = s.dechunk.Done()
+	if s.finished = s.dechunk.Done(); s.finished {
+		s.trail(s.dechunk.Trailer())
+	}
 	return nil
 }
 
@@ -256,16 +288,6 @@ func (s *stream) finish() {
 		for _, v := range values {
 			s.w.Header().Add(http.TrailerPrefix+name, v)
 		}
-	}
-}
-
-// passTrailer hands on what came behind the response's body, where both sides
-// have a place for it.
-func (c *conn) passTrailer(u *upstream) {
-	to, ok := c.in.src.(*stream)
-	from, is := u.conn.(*carried)
-	if ok && is {
-		to.trailer = from.trailer()
 	}
 }
 
@@ -282,8 +304,15 @@ func (s *stream) open() bool { return s.r.Context().Err() == nil }
 // Close is finish's affair.
 func (s *stream) Close() error { return nil }
 
-// CloseWrite: nothing comes behind the response anyway.
-func (s *stream) CloseWrite() error { return errors.New("a stream ends with its response") }
+// CloseWrite: nothing comes behind the response anyway. What was switched ends
+// with it, both ways.
+func (s *stream) CloseWrite() error {
+	if !s.switched {
+		return errors.New("a stream ends with its response")
+	}
+	s.hungUp.Store(true)
+	return s.SetReadDeadline(past)
+}
 
 // SetLinger says that the response has been given up.
 func (s *stream) SetLinger(int) error {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // limits are how long a connection may stay in one state. Deadlines would cost
@@ -118,10 +119,19 @@ func newProbe(c *net.TCPConn) *probe {
 	p := &probe{}
 	// It fails only for a connection that is not one.
 	p.raw, p.err = c.SyscallConn()
-	p.look = func(fd uintptr) {
-		p.n, _, p.err = syscall.Recvfrom(int(fd), p.byte[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	}
+	p.look = func(fd uintptr) { p.n, p.err = p.recv(fd) }
 	return p
+}
+
+// recv never waits, so the scheduler is not told of it: to tell it wakes a thread
+// that sleeps, which costs more than all else of a request.
+func (p *probe) recv(fd uintptr) (int, error) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p.byte)), uintptr(len(p.byte)),
+		syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 func (p *probe) peek() (n int, err error) {

@@ -43,13 +43,29 @@ func (c *conn) heads(end bool) bool {
 	for i := len(c.visits) - 1; i >= 0; i-- {
 		v := &c.visits[i]
 		v.done = true
-		if v.responder != nil {
-			c.respond(v)
-		} else if !c.went(v.stream, v.stream.ResponseHeaders(end)) {
+		switch {
+		case v.responder != nil:
+			if !c.respond(v) {
+				return false
+			}
+		case v.stream == nil:
+			c.addLeft(v.left)
+		case !c.went(v.stream, v.stream.ResponseHeaders(end)):
 			return false
 		}
 	}
 	return c.fit()
+}
+
+// addLeft adds to the response what a plugin has left for it.
+func (c *conn) addLeft(left []http1.Field) {
+	for i := range left {
+		if !http1.ValidName(left[i].Name) || !http1.ValidValue(left[i].Value) {
+			c.x.unfit = true
+			return
+		}
+	}
+	c.res.Fields = append(c.res.Fields, left...)
 }
 
 // fit refuses a head that a plugin or a filter has spoilt.

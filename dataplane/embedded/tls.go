@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -32,28 +33,37 @@ const (
 )
 
 // keys is one side's TLS: what new handshakes go by. Secrets that come later
-// replace it whole; what stands goes on as it is. Sessions are not resumed, so
-// that every handshake is held against the secrets of its own time.
+// replace it whole; what stands goes on as it is. Sessions are resumed under the
+// secrets that they began with and under no others: with the secrets go the keys
+// of tickets, and the tickets that were kept. A session that is resumed is held
+// against what is trusted all the same, since certificates expire.
 type keys struct {
 	spec *tlsSpec
 	now  atomic.Pointer[tls.Config]
+	of   [2][sha256.Size]byte // the secrets that now was made of; the subscription's
 }
 
 // refresh takes the secrets as they are; all that are needed are there.
 func (k *keys) refresh(secrets map[string]secret, at side) {
+	own, trust := secrets[k.spec.certificate], secrets[k.spec.trust]
+	of := [...][sha256.Size]byte{own.digest, trust.digest}
+	if k.now.Load() != nil && k.of == of {
+		return // told again
+	}
+	k.of = of
 	c := &tls.Config{
 		MinVersion: max(k.spec.min, tls.VersionTLS12), MaxVersion: k.spec.max,
-		NextProtos: k.spec.alpn, SessionTicketsDisabled: true,
+		NextProtos: k.spec.alpn, SessionTicketsDisabled: k.spec.sessions == 0,
 	}
 	if k.spec.min != 0 {
 		c.MinVersion = k.spec.min
 	}
-	if s := secrets[k.spec.certificate]; s.certificate != nil {
-		c.Certificates = []tls.Certificate{*s.certificate}
+	if own.certificate != nil {
+		c.Certificates = []tls.Certificate{*own.certificate}
 	}
-	trust := secrets[k.spec.trust]
 	if at == clientSide {
 		c.ServerName = k.spec.sni
+		c.ClientSessionCache = k.spec.cache()
 		// The name is not what the other side is known by, but its chain and
 		// the names that were asked for, which verify holds it against.
 		c.InsecureSkipVerify = true
@@ -140,25 +150,42 @@ func namesOf(c *x509.Certificate, kind tlsv3.SubjectAltNameMatcher_SanType) (all
 
 // server shakes hands with a client.
 func (k *keys) server(ctx context.Context, c net.Conn) (*tls.Conn, error) {
-	return shake(ctx, tls.Server(c, k.now.Load()))
+	t := tls.Server(c, k.now.Load())
+	return t, shake(ctx, t)
 }
 
 // client shakes hands with a server, offering a protocol, if there is one, where
 // none was configured.
 func (k *keys) client(ctx context.Context, c net.Conn, proto string) (*tls.Conn, error) {
-	config := k.now.Load()
+	now := k.now.Load()
+	config := now
 	if len(config.NextProtos) == 0 && proto != "" {
 		config = config.Clone()
 		config.NextProtos = []string{proto}
 	}
-	return shake(ctx, tls.Client(c, config))
+	t := tls.Client(c, config)
+	if err := shake(ctx, t); err != nil {
+		if t.ConnectionState().DidResume {
+			k.forget(now)
+		}
+		return nil, err
+	}
+	return t, nil
 }
 
-func shake(ctx context.Context, c *tls.Conn) (*tls.Conn, error) {
+// forget lets go of sessions: one was resumed that is not trusted any more, and
+// would be each time.
+func (k *keys) forget(c *tls.Config) {
+	without := c.Clone()
+	without.ClientSessionCache = k.spec.cache()
+	k.now.CompareAndSwap(c, without) // else there are other secrets by now
+}
+
+func shake(ctx context.Context, c *tls.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
 	if err := c.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("shake hands with %s: %w", c.RemoteAddr(), err)
+		return fmt.Errorf("shake hands with %s: %w", c.RemoteAddr(), err)
 	}
-	return c, nil
+	return nil
 }

@@ -83,7 +83,7 @@ func (e *endpoint) dial(ctx context.Context, opened func()) (*upstream, error) {
 		return nil, err
 	}
 	u.conn, u.probe = plain(c.(*net.TCPConn)), newProbe(c.(*net.TCPConn))
-	if e.by != nil {
+	if e.by != nil && e.by.keys != nil {
 		if u.conn, err = e.by.shake(ctx, c); err != nil {
 			return nil, err
 		}

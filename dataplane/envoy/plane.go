@@ -75,7 +75,7 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 	if err != nil {
 		return nil, fmt.Errorf("start envoy %s: %w", o.Name, err)
 	}
-	child, err := p.launcher.Start(process.Command{
+	child, err := p.server.Start(p.launcher, process.Command{
 		Name: "envoy " + o.Name,
 		Exe:  exe,
 		Env:  []string{searchVariable + "=" + modules},
@@ -85,11 +85,11 @@ func (p *Plane) Start(ctx context.Context, o dataplane.Options) (dataplane.Insta
 			"--log-level", "error",
 		},
 		Input: []byte{}, Cores: o.Cores, Files: o.Files,
-	})
+	}, o.Name, stopGrace)
 	if err != nil {
 		return nil, err
 	}
-	i := instance{xds.NewInstance(child, o.Name, p.server, stopGrace), modules}
+	i := instance{child, modules}
 	if err := i.Connected(ctx); err != nil {
 		return nil, errors.Join(err, i.Stop())
 	}

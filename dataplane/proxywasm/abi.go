@@ -75,6 +75,7 @@ const (
 	OnTick
 	OnQueueReady
 	OnCallResponse
+	OnRequest // stands for all of a stream, see whole.go
 	hookCount
 )
 
@@ -100,6 +101,7 @@ var hookTypes = [hookCount]struct {
 	OnTick:             {"proxy_on_tick", 1, 0},
 	OnQueueReady:       {"proxy_on_queue_ready", 2, 0},
 	OnCallResponse:     {"proxy_on_http_call_response", 5, 0},
+	OnRequest:          {"tare_on_request", 2, 1},
 }
 
 // String is the hook's name as the module exports it.

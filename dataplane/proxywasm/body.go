@@ -105,7 +105,7 @@ func (s *Stream) chunk(w way, h Hook, chunk []byte, end bool) ([]byte, Action) {
 		return s.tooLarge(w)
 	}
 	b.add(chunk)
-	if s.in.hooks[h] == nil {
+	if !s.sees(h) {
 		return b.release(), Continue
 	}
 	b.open = true

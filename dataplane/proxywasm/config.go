@@ -46,7 +46,7 @@ type Limits struct {
 	// pages of 64 KiB. 0: 64 MiB.
 	MemoryBytes uint64
 	// Instances is the most instances; as each belongs to one stream at a time,
-	// it bounds the streams as well. 0: 256.
+	// it bounds the streams that have not ended as well. 0: 256.
 	Instances int
 	// BodyBytes is the most of a body that is held back for a guest, and the
 	// longest body of a call. 0: 1 MiB.

@@ -5,7 +5,8 @@
 // Load compiles a module with wazero, checks it and starts an instance. Each
 // stream, a request and its response, has an instance to itself from Stream to
 // End; idle instances are used again, the last one first, and more are made when
-// they are needed. What guests share lies with the host, in Shared. Ticks, news
+// they are needed. A stream that the guest takes whole is ended when the guest
+// has seen the request, so that one instance serves many. What guests share lies with the host, in Shared. Ticks, news
 // of queues and responses to calls come on the plugin context of an instance:
 // at once when it is idle, else when its stream waits or ends. A timer belongs
 // to the instance that set it; an item in a queue is announced to one instance
@@ -24,7 +25,7 @@
 // (closing a module when a context ends) starts a goroutine with every call and
 // leaves native code at every loop: measured with the rate limit's filter it
 // takes 20 µs for a request, and 10 for a filter that does nothing, against 1.5
-// and 0.3 with the meter, of which the meter is less than a tenth. When a guest
+// and 0.3 with the meter (called by the ABI alone), of which the meter is less than a tenth. When a guest
 // asks, others run first.
 //
 // It does no gRPC calls and no TCP streams, and knows one foreign function:

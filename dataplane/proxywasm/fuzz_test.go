@@ -119,6 +119,45 @@ func unwound(in *instance, h hostFunction, stack []uint64) (wrong any) {
 	return nil
 }
 
+// FuzzWhole reads any memory as what a guest wants to know and as what it
+// leaves for a response: it is refused, or lies within that memory.
+func FuzzWhole(f *testing.F) {
+	var m assembly.Module
+	m.Memory(1, 1)
+	m.Func("proxy_abi_version_0_2_1", "", "", 0)
+	m.Func("malloc", "i", "i", 0, assembly.I32(0))
+	p, err := Load(context.Background(), Config{Name: "fuzz", Module: m.Bytes()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = p.Close() })
+	f.Add(uint32(4), []byte("\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x05\x00\x00\x00"))
+	f.Add(uint32(4), []byte("\x00\x00\x00\x00\x01\x00\x00\x00\xff\xff\xff\xff\x04\x00\x00\x00\x05\x00\x00\x00\x09\x00\x00\x00"))
+	f.Add(uint32(pageBytes-2), []byte{})
+	f.Fuzz(func(t *testing.T, at uint32, memory []byte) {
+		s, err := p.Stream(&anything{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.End()
+		in := s.in
+		in.wants = nil
+		in.memory.Write(0, memory[:min(len(memory), pageBytes)])
+		if err := in.readWants(at); err == nil && len(in.wants) > mostWants {
+			t.Errorf("%d things are wanted", len(in.wants))
+		}
+		total := 0
+		if err := s.readAdditions(at); err == nil {
+			for _, p := range s.additions {
+				total += len(p.Name) + len(p.Value)
+			}
+		}
+		if len(s.additions) > mostPairs || total > mostPairBytes {
+			t.Errorf("%d additions of %d bytes", len(s.additions), total)
+		}
+	})
+}
+
 // FuzzPairs reads any bytes as a serialised map, and writes what it has read
 // as it was.
 func FuzzPairs(f *testing.F) {

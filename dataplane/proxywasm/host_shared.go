@@ -1,5 +1,11 @@
 package proxywasm
 
+import "bytes"
+
+// mostKnown is the longest key that an instance remembers having read, with
+// where its value is: what a guest has read it mostly writes next.
+const mostKnown = 256
+
 func sharedFunctions() map[string]hostFunction {
 	return map[string]hostFunction{
 		"proxy_get_shared_data":       answers("iiiii", getSharedData),
@@ -18,9 +24,13 @@ func getSharedData(in *instance, s []uint64) status {
 	if !ok {
 		return statusInvalidMemory
 	}
-	value, cas, found := in.plugin.space.get(in.scratch[:0], key)
-	if in.scratch = value; !found {
+	value, cas, at := in.plugin.space.get(in.scratch[:0], key)
+	in.stamp()
+	if in.scratch = value; at == nil {
 		return statusNotFound
+	}
+	if len(key) <= mostKnown {
+		in.known, in.knownAt = append(in.known[:0], key...), at
 	}
 	if st := in.hand(value, s[2], s[3]); st != statusOK {
 		return st
@@ -32,11 +42,15 @@ func getSharedData(in *instance, s []uint64) status {
 }
 
 func setSharedData(in *instance, s []uint64) status {
-	key, value, ok := in.read(s[0], s[1], s[2], s[3])
+	key, data, ok := in.read(s[0], s[1], s[2], s[3])
 	if !ok {
 		return statusInvalidMemory
 	}
-	return in.plugin.space.set(key, value, uint32(s[4]))
+	var at *value
+	if in.knownAt != nil && bytes.Equal(key, in.known) {
+		at = in.knownAt
+	}
+	return in.plugin.space.set(key, data, uint32(s[4]), at)
 }
 
 func registerQueue(in *instance, s []uint64) status {

@@ -29,6 +29,8 @@ type instance struct {
 	hooks    [hookCount]api.Function
 	allocate api.Function
 	lent     lent
+	wants    []want // of a guest that takes requests whole
+	whole    bool   // it does so now
 
 	stack      [8]uint64 // parameters and result of a hook
 	small      [1]uint64 // those of the allocator
@@ -46,6 +48,8 @@ type instance struct {
 	lastCall  uint32
 	response  *CallResponse // while its hook runs
 	scratch   []byte
+	known     []byte // the key of shared data that was read last
+	knownAt   *value
 	pairs     []pair
 
 	period time.Duration
@@ -110,6 +114,10 @@ func (p *Plugin) start() (*instance, error) {
 		}
 	}
 	if err := in.configure(); err != nil {
+		_ = mod.Close(in)
+		return nil, err
+	}
+	if err := in.inquire(); err != nil {
 		_ = mod.Close(in)
 		return nil, err
 	}

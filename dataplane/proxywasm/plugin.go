@@ -120,7 +120,10 @@ func (p *Plugin) Stream(x Exchange) (*Stream, error) {
 	s := &in.stream
 	s.begin(x, in.nextID())
 	in.lent.used = 0
-	if _, ok := in.invoke(OnContextCreate, s.id, uint64(s.id), rootContext); !ok {
+	if in.hooks[OnRequest] != nil {
+		return s, nil // it may need no context
+	}
+	if s.create(); in.failure != nil {
 		s.exchange = nil
 		err := in.failure
 		p.give(in)

@@ -1,6 +1,7 @@
 package proxywasm_test
 
 import (
+	"bytes"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -19,14 +20,29 @@ func filter(t testing.TB, function string) []byte {
 	return module
 }
 
+// ways are the ways in which hosts call a filter: all that it exports is known,
+// requests are not handed over whole, nothing beside the ABI is known.
+func ways(module []byte) map[string][]byte {
+	unknown := func(prefix string) []byte {
+		return bytes.ReplaceAll(module, []byte("tare_"+prefix), []byte("none_"+prefix))
+	}
+	return map[string][]byte{"whole": module, "lent": unknown("on_request"), "plain": unknown("")}
+}
+
 // TestRustRateLimit offers more than the limit from many instances of two
 // plugins at once: exactly as many are let through, and the others get the
 // answer that the filter gives.
 func TestRustRateLimit(t *testing.T) {
+	for name, module := range ways(filter(t, "ratelimit")) {
+		t.Run(name, func(t *testing.T) { rustRateLimit(t, module) })
+	}
+}
+
+func rustRateLimit(t *testing.T, module []byte) {
 	const limit, workers, each = 300, 6, 80
 	var j journal
 	c := proxywasm.Config{
-		Name: "ratelimit", VMID: "ratelimit", Module: filter(t, "ratelimit"), Shared: proxywasm.NewShared(proxywasm.SharedLimits{}),
+		Name: "ratelimit", VMID: "ratelimit", Module: module, Shared: proxywasm.NewShared(proxywasm.SharedLimits{}),
 		Configuration: []byte(`{"limits":{"Team":"300/h"},"others":"1/h","paths":["/pull"]}`), Log: j.log,
 	}
 	plugins := []*proxywasm.Plugin{load(t, c), load(t, c)}
@@ -43,7 +59,7 @@ func TestRustRateLimit(t *testing.T) {
 					return
 				}
 				switch a := s.RequestHeaders(true); {
-				case a == proxywasm.Continue && s.ResponseHeaders(true) == proxywasm.Continue && x.field(proxywasm.ResponseHeaders, "x-ratelimit-limit") == "300":
+				case a == proxywasm.Continue && respond(s, x) == proxywasm.Continue && x.field(proxywasm.ResponseHeaders, "x-ratelimit-limit") == "300":
 					passed.Add(1)
 				case a == proxywasm.Pause && s.Reply() != nil && s.Reply().Status == 429 && string(s.Reply().Body) == "local_rate_limited":
 					refused.Add(1)
@@ -72,7 +88,13 @@ func TestRustRefusesConfiguration(t *testing.T) {
 
 // TestRustNoop lets everything through as it is.
 func TestRustNoop(t *testing.T) {
-	p := load(t, proxywasm.Config{Name: "noop", Module: filter(t, "noop")})
+	for name, module := range ways(filter(t, "noop")) {
+		t.Run(name, func(t *testing.T) { rustNoop(t, module) })
+	}
+}
+
+func rustNoop(t *testing.T, module []byte) {
+	p := load(t, proxywasm.Config{Name: "noop", Module: module})
 	x := newExchange()
 	s := stream(t, p, x)
 	if a := s.RequestHeaders(false); a != proxywasm.Continue {

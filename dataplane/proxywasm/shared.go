@@ -74,24 +74,27 @@ func (s *Shared) space(vm string) *space {
 	return sp
 }
 
-// get appends a value to a buffer. The number it returns changes with every
-// write; it is never 0.
-func (s *space) get(to, key []byte) (data []byte, cas uint32, found bool) {
+// get appends a value to a buffer, and says where the value is; nil: there is
+// none. The number it returns changes with every write; it is never 0.
+func (s *space) get(to, key []byte) (data []byte, cas uint32, v *value) {
 	s.mu.Lock()
-	v, ok := s.values[string(key)]
-	if ok {
+	if v = s.values[string(key)]; v != nil {
 		to, cas = append(to, v.data...), v.cas
 	}
 	s.mu.Unlock()
-	return to, cas, ok
+	return to, cas, v
 }
 
 // set writes a value. A cas that is not 0 must be the one of the value that is
-// there; where there is none, any will do, as in Envoy.
-func (s *space) set(key, data []byte, cas uint32) status {
+// there; where there is none, any will do, as in Envoy. A value stays where it
+// is for ever: who knows where need not have it looked for again.
+func (s *space) set(key, data []byte, cas uint32, known *value) status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, ok := s.values[string(key)]
+	v, ok := known, known != nil
+	if !ok {
+		v, ok = s.values[string(key)]
+	}
 	switch {
 	case ok && cas != 0 && cas != v.cas:
 		return statusCASMismatch

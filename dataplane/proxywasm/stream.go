@@ -30,6 +30,9 @@ type Stream struct {
 	replied   bool
 	reply     Reply
 	set       []property
+	created   bool       // the guest has a context for it
+	taken     bool       // the guest has taken it whole, without
+	additions []Addition // to its response, then
 	setBytes  int
 }
 
@@ -48,6 +51,7 @@ func (s *Stream) begin(x Exchange, id uint32) {
 	s.sent, s.closed, s.replied = false, false, false
 	s.reply = Reply{}
 	s.set, s.setBytes = s.set[:0], 0
+	s.created, s.taken, s.additions = false, false, s.additions[:0]
 	if cap(s.in.scratch) > keptBody {
 		s.in.scratch = nil
 	}
@@ -55,6 +59,11 @@ func (s *Stream) begin(x Exchange, id uint32) {
 
 // RequestHeaders shows the guest the head of the request; end: nothing follows.
 func (s *Stream) RequestHeaders(end bool) Action {
+	if s.in.hooks[OnRequest] != nil && !s.created && !s.taken {
+		if a, taken := s.take(end); taken {
+			return a
+		}
+	}
 	return s.head(request, OnRequestHeaders, RequestHeaders, end)
 }
 
@@ -76,17 +85,28 @@ func (s *Stream) ResponseTrailers() Action {
 }
 
 func (s *Stream) head(w way, h Hook, m Map, end bool) Action {
-	if s.in.hooks[h] == nil {
+	if !s.sees(h) {
 		return s.otherwise()
 	}
 	return s.hook(w, h, s.size(m), flag(end))
 }
 
 func (s *Stream) trailers(w way, h Hook, m Map) Action {
-	if s.in.hooks[h] == nil {
+	if !s.sees(h) {
 		return s.otherwise()
 	}
 	return s.hook(w, h, s.size(m), 0)
+}
+
+// sees reports whether the guest has a hook and gets this stream through its hooks.
+func (s *Stream) sees(h Hook) bool { return s.in.hooks[h] != nil && !s.taken }
+
+// create makes the stream's context in the guest, once.
+func (s *Stream) create() {
+	if !s.created {
+		s.created = true
+		s.in.invoke(OnContextCreate, s.id, uint64(s.id), rootContext)
+	}
 }
 
 // size is how many fields a map has.
@@ -115,7 +135,7 @@ func (s *Stream) otherwise() Action {
 // hook calls a hook of a direction. What it answers beyond "continue" is a
 // pause, whatever kind of it Envoy knows.
 func (s *Stream) hook(w way, h Hook, size, end uint64) Action {
-	if s.over() {
+	if s.create(); s.over() {
 		return Pause
 	}
 	s.continued[w] = false
@@ -182,6 +202,17 @@ func (s *Stream) Err() error {
 // if the guest failed. The maps may still be read by the guest until it returns.
 func (s *Stream) End() {
 	in := s.in
+	if s.created {
+		s.leave()
+	}
+	s.exchange = nil
+	s.id = 0
+	in.plugin.give(in)
+}
+
+// leave ends the context that the guest has of the stream.
+func (s *Stream) leave() {
+	in := s.in
 	switch done, ok := in.ask(OnDone, s.id, uint64(s.id)); {
 	case !ok:
 	case done:
@@ -189,9 +220,6 @@ func (s *Stream) End() {
 	default:
 		in.linger(s.id)
 	}
-	s.exchange = nil
-	s.id = 0
-	in.plugin.give(in)
 }
 
 // answer gives a reply of the host's own.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/taremesh/tare/dataplane"
@@ -17,12 +18,21 @@ type Instance struct {
 	node   string
 	server *Server
 	grace  time.Duration // that the process has to end by itself
+	forget sync.Once     // a later proxy may have the name of one that was stopped
 }
 
-// NewInstance makes the instance of a process that has connected, or will, as
-// the node.
-func NewInstance(p *process.Process, node string, s *Server, grace time.Duration) *Instance {
-	return &Instance{Process: p, node: node, server: s, grace: grace}
+// Start starts the process of a proxy that connects as the node. A name that a
+// running proxy has is refused: each would be given the other's configuration.
+func (s *Server) Start(l *process.Launcher, c process.Command, node string, grace time.Duration) (*Instance, error) {
+	if err := s.claim(node); err != nil {
+		return nil, err
+	}
+	p, err := l.Start(c)
+	if err != nil {
+		s.Forget(node)
+		return nil, err
+	}
+	return &Instance{Process: p, node: node, server: s, grace: grace}, nil
 }
 
 // Configure hands the configuration over. A proxy that dies meanwhile ends it.
@@ -86,6 +96,6 @@ func (i *Instance) whileItLives(ctx context.Context, doing string, do func(conte
 // Stop ends the process and forgets its configuration. It may be called again.
 func (i *Instance) Stop() error {
 	i.Process.Stop(i.grace)
-	i.server.Forget(i.node)
+	i.forget.Do(func() { i.server.Forget(i.node) })
 	return nil
 }

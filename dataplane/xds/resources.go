@@ -149,7 +149,7 @@ func listener(p dataplane.Proxy) (*listenerv3.Listener, error) {
 		return nil, err
 	}
 	manager, err := dataplane.Pack(&hcmv3.HttpConnectionManager{
-		CodecType:  hcmv3.HttpConnectionManager_HTTP1,
+		CodecType:  codec(p),
 		StatPrefix: "ingress",
 		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
 			ConfigSource: ads(), RouteConfigName: RoutesName,
@@ -271,4 +271,12 @@ func ads() *corev3.ConfigSource {
 		ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
 		ResourceApiVersion:    corev3.ApiVersion_V3,
 	}
+}
+
+// codec is what a proxy's clients may speak; a plane finds out which it is.
+func codec(p dataplane.Proxy) hcmv3.HttpConnectionManager_CodecType {
+	if p.AnyHTTP {
+		return hcmv3.HttpConnectionManager_AUTO
+	}
+	return hcmv3.HttpConnectionManager_HTTP1
 }

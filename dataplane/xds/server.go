@@ -33,6 +33,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	serial int                            // of the last snapshot
+	nodes  map[string]bool                // that proxies run as
 	turns  map[string]chan struct{}       // per node: one Set at a time
 	taken  map[string]dataplane.Resources // per node: the last one it took
 }
@@ -51,6 +52,7 @@ func NewServer() (*Server, error) {
 		cancel: cancel,
 		served: make(chan struct{}),
 		acks:   newLedger(),
+		nodes:  map[string]bool{},
 		turns:  map[string]chan struct{}{},
 		taken:  map[string]dataplane.Resources{},
 	}
@@ -95,12 +97,24 @@ func (s *Server) Connected(ctx context.Context, node string) error {
 	return nil
 }
 
+// claim takes a node id for one proxy.
+func (s *Server) claim(node string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nodes[node] {
+		return fmt.Errorf("start proxy %s: a proxy of that name runs; give it another", node)
+	}
+	s.nodes[node] = true
+	return nil
+}
+
 // Forget drops what is kept of a node that has ended.
 func (s *Server) Forget(node string) {
 	s.cache.ClearSnapshot(node)
 	s.acks.forget(node)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.nodes, node)
 	delete(s.turns, node)
 	delete(s.taken, node)
 }

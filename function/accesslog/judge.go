@@ -39,7 +39,7 @@ func parse(text string) (l line, took time.Duration, err error) {
 
 // judge: the lines and the requests are the same, one for one.
 func judge(spec function.Spec, e function.Evidence) error {
-	if _, err := specOf(spec); err != nil {
+	if _, err := function.SpecAs[Spec](spec); err != nil {
 		return err
 	}
 	if e.Collected == nil {

@@ -16,7 +16,7 @@ import (
 
 // middleware is the library form: Middleware, into the file.
 func middleware(spec function.Spec) (func(http.Handler) http.Handler, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

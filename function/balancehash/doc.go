@@ -8,4 +8,7 @@
 // so that all proxies and the library agree. When a replica leaves, its keys
 // move; of the others' keys Maglev moves few, and the ring some, since Envoy
 // gives the replicas that stay more points to keep its least size.
+//
+// The library is a round tripper (NewTransport) or, for clients of gRPC, a
+// connection over those to the replicas (NewGRPC), where headers are metadata.
 package balancehash

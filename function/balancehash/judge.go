@@ -23,7 +23,7 @@ var bounds = map[string]struct{ uneven, moved float64 }{
 // judge: every request reached one replica, that of its key; keys are spread;
 // after a change few keys have moved that had no need to.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func changed(c function.Change) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return specOf(to)
+	return function.SpecAs[Spec](to)
 }
 
 // key is what the request is hashed by; empty: nothing.

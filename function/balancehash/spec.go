@@ -60,13 +60,5 @@ func Decode(p study.Params) (function.Spec, error) {
 	return s, nil
 }
 
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("balance-hash: parameters of type %T: want balancehash.Spec from Decode", spec)
-	}
-	return s, nil
-}
-
 // stays reports whether a replica is not left out.
 func (s Spec) stays(replica int) bool { return !slices.Contains(s.Without, replica) }

@@ -19,7 +19,7 @@ const (
 // more under way than any other was taken no more often than the draws allow.
 // The others, which are alike, had alike many.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func judge(spec function.Spec, e function.Evidence) error {
 	decisions, taken := 0, 0
 	var others []int
 	for i := range at {
-		if at[i].Replica != slow {
+		if at[i].Replica != slow && idle(e, at, i, slow) {
 			others = append(others, at[i].Replica)
 		}
 		if !busiest(e, at, i, slow, delay) {
@@ -100,8 +100,21 @@ func busiest(e function.Evidence, at []function.Delivery, i, slow int, delay tim
 	return certain > 0
 }
 
-// alike holds that two replicas that are alike had alike many: to choose by
-// what is under way makes them no less alike than a coin would.
+// idle reports whether certainly no request but i was under way at the replicas
+// that are alike while i was decided: one that lingers at one of them sends all
+// that come meanwhile to the other.
+func idle(e function.Evidence, at []function.Delivery, i, slow int) bool {
+	from, to := e.Observations[i].Earliest, at[i].At
+	for k, d := range at {
+		if k != i && d.Replica != slow && e.Observations[k].Earliest <= to && e.Observations[k].Latest >= from {
+			return false
+		}
+	}
+	return true
+}
+
+// alike holds that two replicas that are alike, and had nothing to do, had alike
+// many: they are chosen between as by a coin.
 func alike(order []int) error {
 	counts := map[int]int{}
 	for _, r := range order {

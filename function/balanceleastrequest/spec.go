@@ -31,14 +31,6 @@ func Decode(p study.Params) (function.Spec, error) {
 	return s, nil
 }
 
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("balance-least-request: parameters of type %T: want balanceleastrequest.Spec from Decode", spec)
-	}
-	return s, nil
-}
-
 func (s Spec) choices() int {
 	if s.Choices == 0 {
 		return fewest

@@ -7,4 +7,7 @@
 // turns are due at the same time, rounding may put one off to the next ten.
 // Where the turns begin is not said: proxies that are started together should not
 // all begin with the same replica. Health is not looked at.
+//
+// The library is a round tripper (NewTransport) or, for clients of gRPC, a
+// connection over those to the replicas (NewGRPC).
 package balanceroundrobin

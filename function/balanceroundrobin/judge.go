@@ -11,7 +11,7 @@ import (
 // where they did not. With weights each has as many of any requests in a row,
 // as many as the weights' sum, as its weight says, give or take one.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

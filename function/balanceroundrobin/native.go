@@ -12,7 +12,7 @@ import (
 
 // shape gives the service's cluster the policy, and its endpoints their weights.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -35,14 +35,6 @@ func Decode(p study.Params) (function.Spec, error) {
 	return s, nil
 }
 
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("balance-round-robin: parameters of type %T: want balanceroundrobin.Spec from Decode", spec)
-	}
-	return s, nil
-}
-
 // weight is that of a replica.
 func (s Spec) weight(i int) int {
 	if len(s.Weights) == 0 {

@@ -11,7 +11,7 @@ import (
 // judge: a body that is longer than the limit gives 413 and does not reach the
 // service; any other one reaches it once, byte for byte.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ const (
 )
 
 func config(spec function.Spec) (function.FilterConfig, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return function.FilterConfig{}, err
 	}

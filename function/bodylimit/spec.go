@@ -27,11 +27,3 @@ func Decode(p study.Params) (function.Spec, error) {
 	}
 	return s, nil
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("body-limit: parameters of type %T: want bodylimit.Spec from Decode", spec)
-	}
-	return s, nil
-}

@@ -20,7 +20,7 @@ const (
 // taken by others that were under way at some moment of its own. No more wait
 // than may.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

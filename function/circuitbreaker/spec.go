@@ -36,14 +36,6 @@ func Decode(p study.Params) (function.Spec, error) {
 	return s, nil
 }
 
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("circuit-breaker: parameters of type %T: want circuitbreaker.Spec from Decode", spec)
-	}
-	return s, nil
-}
-
 // limits are how many may be at the service, and how many under way at all.
 func (s Spec) limits() (served, all int) {
 	if s.MostRequests > 0 {

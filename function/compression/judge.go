@@ -26,12 +26,11 @@ func (s Spec) compresses(q *function.Message, a function.Answer) bool {
 }
 
 func wants(accept string) bool {
-	for _, one := range strings.Split(strings.ReplaceAll(accept, " ", ""), ",") {
-		if one == "gzip;q=0" || one == "gzip;q=0.0" {
-			return false
-		}
-		if name, _, _ := strings.Cut(one, ";"); name == "gzip" {
-			return true
+	for _, one := range strings.Split(accept, ",") {
+		name, weight, _ := strings.Cut(one, ";")
+		if strings.TrimSpace(name) == "gzip" {
+			weight = strings.TrimSpace(weight)
+			return weight != "q=0" && weight != "q=0.0"
 		}
 	}
 	return false
@@ -40,7 +39,7 @@ func wants(accept string) bool {
 // judge: who takes gzip gets it, for the responses that are worth it, and finds
 // the service's body in it; all others get the service's body as it was.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

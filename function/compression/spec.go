@@ -56,11 +56,3 @@ func Decode(p study.Params) (function.Spec, error) {
 	}
 	return s, nil
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("compression: parameters of type %T: want compression.Spec from Decode", spec)
-	}
-	return s, nil
-}

@@ -31,7 +31,7 @@ func Function() function.Function {
 }
 
 func library(spec function.Spec) (func(http.Handler) http.Handler, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

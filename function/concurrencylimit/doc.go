@@ -11,6 +11,9 @@
 // it counts, for each cluster, what a service has been given, connections and
 // waiting requests and retries each by themselves, and lets priorities differ.
 //
+// The library is a middleware (Middleware) or interceptors for servers of gRPC
+// (Interceptors), which refuse with the code ResourceExhausted.
+//
 // Native it is Envoy's adaptive concurrency with the least and the most limit
 // the same, so that nothing is left to adapt. Envoy compares and counts in two
 // steps: with w workers up to w−1 requests too many may be let through.

@@ -15,7 +15,7 @@ const slack = 60 * time.Millisecond
 // others as the limit under way at some moment of its own; never are more than
 // that at the service; refusals come at once and do not reach it.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

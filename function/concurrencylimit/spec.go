@@ -32,11 +32,3 @@ func Decode(p study.Params) (function.Spec, error) {
 	}
 	return s, nil
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("concurrency-limit: parameters of type %T: want concurrencylimit.Spec from Decode", spec)
-	}
-	return s, nil
-}

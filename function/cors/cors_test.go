@@ -28,7 +28,7 @@ func decoded(t *testing.T, text string) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return specOf(spec)
+	return function.SpecAs[Spec](spec)
 }
 
 func TestDecode(t *testing.T) {

@@ -14,4 +14,9 @@
 // github.com/rs/cors, says nothing to a preflight that asks too much; the library
 // adds Vary, and Envoy does not. CORS keeps no request from a service, and
 // requests without an Origin are none of its business.
+//
+// The library is a middleware for net/http (NewMiddleware). For gRPC there can be
+// none: CORS is a rule for browsers, no browser can speak gRPC, and its clients
+// send no Origin. A page that speaks gRPC-Web calls by net/http, with whose
+// handler the middleware is wrapped.
 package cors

@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // nothing lets every request on.
@@ -34,10 +35,7 @@ func (f *filter) expression(text string) error {
 	if text == "" {
 		return errors.New("an expression is empty")
 	}
-	if _, err := regexp.Compile(text); err != nil { // of itself: ")(" would pass as a part
-		return err
-	}
-	e, err := regexp.Compile(whole(text))
+	e, err := fullmatch.Compile(text)
 	if err == nil {
 		f.regex = append(f.regex, e)
 	}

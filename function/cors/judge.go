@@ -3,13 +3,13 @@ package cors
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 // allows is the model of origins.
 func (s Spec) allows(origin string) bool {
 	return slices.Contains(s.Origins, "*") || slices.Contains(s.Origins, origin) ||
-		slices.ContainsFunc(s.OriginRegex, func(e string) bool { return regexp.MustCompile(whole(e)).MatchString(origin) })
+		slices.ContainsFunc(s.OriginRegex, func(e string) bool { return fullmatch.MustCompile(e).MatchString(origin) })
 }
 
 // permits is the model of preflights: whether a page of the origin may send a
@@ -74,7 +74,7 @@ func list(h http.Header, name string) (all []string) {
 // judge: preflights are answered without the service, others by it, and a
 // browser makes of the answers what the model says.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rs/cors"
+
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // NewMiddleware is the library form: github.com/rs/cors, told the same. The
@@ -18,7 +20,7 @@ func NewMiddleware(s Spec) (func(http.Handler) http.Handler, error) {
 	}
 	var expressions []*regexp.Regexp
 	for _, e := range s.OriginRegex {
-		expressions = append(expressions, regexp.MustCompile(whole(e))) // complete has tried
+		expressions = append(expressions, fullmatch.MustCompile(e)) // complete has tried
 	}
 	every := slices.Contains(s.Origins, "*")
 	c := cors.New(cors.Options{

@@ -35,7 +35,7 @@ func config(function.Spec) (function.FilterConfig, error) {
 
 // shape gives every route the policy.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -111,20 +111,9 @@ func (s Spec) badAge() error {
 	return nil
 }
 
-// whole is the expression for all of an origin.
-func whole(regex string) string { return `\A(?:` + regex + `)\z` }
-
 // isToken reports whether the text is a token as RFC 9110 5.6.2 has it.
 func isToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 	})
-}
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("cors: parameters of type %T: want cors.Spec from Decode", spec)
-	}
-	return s, nil
 }

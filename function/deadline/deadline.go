@@ -33,7 +33,7 @@ func Function() function.Function {
 const asks = "cannot: a filter has no time of its own to end a request at; it can cut the header to the most and ask Envoy's router for the time by x-envoy-upstream-rq-timeout-ms, which the embedded plane does not take"
 
 func library(spec function.Spec, _ []string) (func(http.RoundTripper) http.RoundTripper, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

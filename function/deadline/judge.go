@@ -48,7 +48,7 @@ const slack = 5 * time.Millisecond
 // the deadline is answered in time and the service is told to stop; all others
 // get the service's answer.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

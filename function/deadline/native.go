@@ -13,7 +13,7 @@ import (
 // shape has every route take the caller's grpc-timeout, up to the most, and
 // tell the service.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ const slack = 200 * time.Millisecond
 // judge: no request fails, ever; before a change only the replicas of before are
 // asked, after it only those of after, and each of them.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}
@@ -75,5 +75,5 @@ func changed(c function.Change) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return specOf(to)
+	return function.SpecAs[Spec](to)
 }

@@ -11,7 +11,7 @@ import (
 
 // shape leaves the replicas that there are in the service's cluster.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

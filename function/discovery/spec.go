@@ -31,14 +31,6 @@ func Decode(p study.Params) (function.Spec, error) {
 	return s, nil
 }
 
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("discovery: parameters of type %T: want discovery.Spec from Decode", spec)
-	}
-	return s, nil
-}
-
 func (s Spec) present(replica int) bool {
 	return len(s.Present) == 0 || slices.Contains(s.Present, replica)
 }

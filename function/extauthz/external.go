@@ -32,7 +32,7 @@ const (
 
 // config is the filter that asks.
 func config(spec function.Spec) (function.FilterConfig, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return function.FilterConfig{}, err
 	}
@@ -57,7 +57,7 @@ func (s Spec) message() *extauthzv3.ExtAuthz {
 
 // serve is the service that decides.
 func serve(ctx context.Context, spec function.Spec, l net.Listener) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (s Spec) rule(path string, header http.Header) Rule {
 // judge: each request became what its rule says, and what the service behind
 // got of it is what the rule left.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -123,12 +123,3 @@ func plain(name string) bool {
 	}
 	return name != "" && !slices.Contains([]string{"host", "content-length", "transfer-encoding", "connection"}, name)
 }
-
-// specOf asserts that a Spec came from this package's Decode.
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("ext-authz: parameters of type %T: want extauthz.Spec from Decode", spec)
-	}
-	return s, nil
-}

@@ -10,4 +10,7 @@
 //
 // Each priority stands in a locality of its own; the weights of localities,
 // which Envoy looks at only when it is told to, are not part of this.
+//
+// The library is a round tripper (NewTransport) or, for clients of gRPC, a
+// connection over those to the replicas (NewGRPC).
 package failover

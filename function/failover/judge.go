@@ -63,7 +63,7 @@ const slack = 200 * time.Millisecond
 // judge: every replica gets the part of the requests that the model says: none
 // where that is nothing, else as many as chance allows but once in a million.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}
@@ -128,5 +128,5 @@ func changed(c function.Change) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return specOf(to)
+	return function.SpecAs[Spec](to)
 }

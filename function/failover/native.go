@@ -14,7 +14,7 @@ import (
 
 // shape puts the replicas into a locality for each priority.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -55,12 +55,4 @@ func Decode(p study.Params) (function.Spec, error) {
 	return s, nil
 }
 
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("failover: parameters of type %T: want failover.Spec from Decode", spec)
-	}
-	return s, nil
-}
-
 func (s Spec) healthy(replica int) bool { return !slices.Contains(s.Unhealthy, replica) }

@@ -9,5 +9,8 @@
 // A header that is not understood asks for nothing. What is delayed reaches the
 // service after the delay; what is delayed and aborted is aborted after it.
 //
+// The library is a middleware (Middleware) or interceptors for servers of gRPC
+// (NewGRPC), which abort with the code that gRPC has for the status.
+//
 // It does not slow bodies down, and breaks no connections.
 package fault

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -110,7 +111,7 @@ func Middleware(s Spec) func(http.Handler) http.Handler {
 				v := r.Header.Values(name)
 				return r.Header.Get(name), len(v) > 0
 			})
-			if delay > 0 && !wait(r, delay) {
+			if delay > 0 && !wait(r.Context(), delay) {
 				return
 			}
 			if status != 0 {
@@ -128,13 +129,13 @@ func Middleware(s Spec) func(http.Handler) http.Handler {
 const abortBody = "fault filter abort"
 
 // wait reports whether the caller has waited too.
-func wait(r *http.Request, d time.Duration) bool {
+func wait(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-r.Context().Done():
+	case <-ctx.Done():
 		return false
 	}
 }

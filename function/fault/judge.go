@@ -86,7 +86,7 @@ func (c counts) hold(what string) error {
 // what is aborted never reaches the service, and what is not reaches it once,
 // after its delay.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -91,11 +91,3 @@ func share(percent *float64) error {
 	}
 	return nil
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("fault: parameters of type %T: want fault.Spec from Decode", spec)
-	}
-	return s, nil
-}

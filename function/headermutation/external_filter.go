@@ -2,7 +2,9 @@ package headermutation
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -52,7 +54,8 @@ type processor struct {
 // conversation is the stream of one request.
 type conversation struct {
 	procv3.ExternalProcessor_ProcessClient
-	end context.CancelFunc
+	end  context.CancelFunc
+	over bool // the service has ended it: it wants to hear no more of the request
 }
 
 // streamNote is where a request keeps the number of its conversation.
@@ -85,21 +88,24 @@ func joinProcessor(packed *anypb.Any, host function.Host) (function.Filter, erro
 	return p, nil
 }
 
-// Handle asks about the request. Without an answer it is refused with 500, as
-// Envoy does.
+// Handle asks about the request.
 func (p *processor) Handle(x function.Exchange) (proceed bool) {
 	if !p.onRequest {
 		return true
 	}
 	answer, err := p.ask(x, &procv3.ProcessingRequest{Request: &procv3.ProcessingRequest_RequestHeaders{RequestHeaders: requestHead(x)}})
-	if err == nil {
+	instead := answer.GetImmediateResponse()
+	switch {
+	case err != nil:
+	case instead != nil:
+		err = answerInstead(x, instead)
+	default:
 		err = changeRequest(x, answer.GetRequestHeaders().GetResponse())
 	}
 	if err != nil {
-		x.Reply(http.StatusInternalServerError, "")
-		return false
+		refuse(x, err)
 	}
-	return true
+	return err == nil && instead == nil
 }
 
 // Respond asks about the response.
@@ -108,12 +114,48 @@ func (p *processor) Respond(x function.Exchange, r function.Response) {
 		return
 	}
 	answer, err := p.ask(x, &procv3.ProcessingRequest{Request: &procv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: responseHead(r)}})
-	if err == nil {
-		err = changeResponse(r, answer.GetResponseHeaders().GetResponse())
+	switch {
+	case err != nil:
+	case answer.GetImmediateResponse() != nil:
+		err = answerInstead(x, answer.GetImmediateResponse())
+	default:
+		err = changeHead(r, answer.GetResponseHeaders().GetResponse())
 	}
 	if err != nil {
-		r.SetStatus(http.StatusInternalServerError)
+		refuse(x, err)
 	}
+}
+
+// refuse answers as Envoy does where the service does not.
+func refuse(x function.Exchange, err error) {
+	status := http.StatusInternalServerError
+	if errors.Is(err, errLate) {
+		status = http.StatusGatewayTimeout
+	}
+	x.Reply(status, "")
+}
+
+// answerInstead gives the client the answer that the service has for it, instead
+// of the service behind. A status that is none of an answer is 200, as in Envoy.
+func answerInstead(x function.Exchange, m *procv3.ImmediateResponse) error {
+	a, ok := x.(function.Amender)
+	if !ok {
+		return fmt.Errorf("the headers of an answer cannot be changed here")
+	}
+	status := int(m.GetStatus().GetCode())
+	if status < http.StatusOK {
+		status = http.StatusOK
+	}
+	kind, _ := x.Header("content-type")
+	rpc := m.GetGrpcStatus() != nil && strings.HasPrefix(string(kind), "application/grpc")
+	a.Amend(func(r function.Response) {
+		mutate(r, m.GetHeaders())
+		if _, said := r.Header("grpc-status"); rpc && !said {
+			r.SetHeader("grpc-status", strconv.AppendUint(nil, uint64(m.GetGrpcStatus().GetStatus()), 10))
+		}
+	})
+	x.Reply(status, string(m.GetBody()))
+	return nil
 }
 
 // Finish ends the conversation.
@@ -125,7 +167,11 @@ func (p *processor) Finish(x function.Exchange, _ function.Ending) {
 	}
 }
 
-// ask sends one message and waits for its answer.
+// errLate says that the service took longer than it may.
+var errLate = errors.New("the processor did not answer in time")
+
+// ask sends one message and waits for its answer; nil is none, from a service
+// that wants to hear no more.
 func (p *processor) ask(x function.Exchange, q *procv3.ProcessingRequest) (*procv3.ProcessingResponse, error) {
 	c := p.conversation(x)
 	if c == nil {
@@ -134,12 +180,24 @@ func (p *processor) ask(x function.Exchange, q *procv3.ProcessingRequest) (*proc
 			return nil, err
 		}
 	}
+	if c.over {
+		return nil, nil
+	}
 	timer := time.AfterFunc(p.wait, c.end)
-	defer timer.Stop()
-	if err := c.Send(q); err != nil {
+	err := c.Send(q)
+	if err != nil && !errors.Is(err, io.EOF) { // at its end the stream says why when it is read
+		timer.Stop()
 		return nil, err
 	}
-	return c.Recv()
+	answer, err := c.Recv()
+	switch {
+	case !timer.Stop():
+		return nil, errLate
+	case errors.Is(err, io.EOF):
+		c.over = true
+		return nil, nil
+	}
+	return answer, err
 }
 
 func (p *processor) conversation(x function.Exchange) *conversation {
@@ -164,12 +222,16 @@ func (p *processor) begin(x function.Exchange) (*conversation, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	timer := time.AfterFunc(p.wait, cancel)
 	stream, err := procv3.NewExternalProcessorClient(conn).Process(ctx)
+	if !timer.Stop() {
+		err = errLate
+	}
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	c := &conversation{stream, cancel}
+	c := &conversation{ExternalProcessor_ProcessClient: stream, end: cancel}
 	number := strconv.FormatUint(p.last.Add(1), 10)
 	p.streams.Store(number, c)
 	x.SetNote(streamNote, []byte(number))
@@ -188,9 +250,23 @@ func requestHead(x function.Exchange) *procv3.HttpHeaders {
 	return &procv3.HttpHeaders{Headers: all}
 }
 
-// responseHead is the status alone: a Response is asked for its headers by name.
 func responseHead(r function.Response) *procv3.HttpHeaders {
-	return &procv3.HttpHeaders{Headers: &corev3.HeaderMap{Headers: []*corev3.HeaderValue{raw(":status", strconv.AppendInt(nil, int64(r.Status()), 10))}}}
+	all := &corev3.HeaderMap{Headers: []*corev3.HeaderValue{raw(":status", strconv.AppendInt(nil, int64(r.Status()), 10))}}
+	if length, ok := r.Header("content-length"); ok {
+		all.Headers = append(all.Headers, raw("content-length", length))
+	}
+	if l, ok := r.(lister); ok {
+		l.EachHeader(func(name, value []byte) bool {
+			all.Headers = append(all.Headers, raw(strings.ToLower(string(name)), value))
+			return true
+		})
+	}
+	return &procv3.HttpHeaders{Headers: all}
+}
+
+// lister can give all of its headers: a response.
+type lister interface {
+	EachHeader(visit func(name, value []byte) (more bool))
 }
 
 func raw(name string, value []byte) *corev3.HeaderValue {
@@ -214,28 +290,41 @@ func changeRequest(x function.Exchange, r *procv3.CommonResponse) error {
 	return nil
 }
 
-func changeResponse(to function.Response, r *procv3.CommonResponse) error { return changeHead(to, r) }
-
 func changeHead(to changeable, r *procv3.CommonResponse) error {
 	if r.GetStatus() != procv3.CommonResponse_CONTINUE || r.GetBodyMutation() != nil || r.GetTrailers() != nil {
 		return fmt.Errorf("the processor changes more than headers")
 	}
-	for _, name := range r.GetHeaderMutation().GetRemoveHeaders() {
-		to.RemoveHeader(strings.ToLower(name))
-	}
-	for _, h := range r.GetHeaderMutation().GetSetHeaders() {
-		name, value := strings.ToLower(h.GetHeader().GetKey()), h.GetHeader().GetRawValue()
-		if len(value) == 0 {
-			value = []byte(h.GetHeader().GetValue())
-		}
-		switch h.GetAppendAction() {
-		case corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD:
-			to.AddHeader(name, value)
-		case corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD:
-			to.SetHeader(name, value)
-		default:
-			return fmt.Errorf("the processor asks for %v of %s", h.GetAppendAction(), name)
-		}
-	}
+	mutate(to, r.GetHeaderMutation())
 	return nil
+}
+
+// mutate changes headers: those that Envoy lets a service change by its usual
+// rules, and by the older of the two fields that say how, which Envoy 1.40 reads.
+func mutate(to changeable, m *procv3.HeaderMutation) {
+	for _, name := range m.GetRemoveHeaders() {
+		if name = strings.ToLower(name); free(name) {
+			to.RemoveHeader(name)
+		}
+	}
+	for _, h := range m.GetSetHeaders() {
+		name, value := strings.ToLower(h.GetHeader().GetKey()), h.GetHeader().GetRawValue()
+		at, pathed := to.(pathed)
+		switch {
+		case name == ":path" && pathed:
+			at.SetPath(value)
+		case !free(name):
+		case h.GetAppend().GetValue(): //lint:ignore SA1019 Envoy 1.40 knows no other
+			to.AddHeader(name, value)
+		default:
+			to.SetHeader(name, value)
+		}
+	}
+}
+
+// pathed can be sent to another path: a request.
+type pathed interface{ SetPath(target []byte) }
+
+// free reports whether the header is one that a service may change.
+func free(name string) bool {
+	return !strings.HasPrefix(name, ":") && name != "host" && !strings.HasPrefix(name, "x-envoy")
 }

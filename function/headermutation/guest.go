@@ -8,7 +8,7 @@ import (
 // guestConfig is the parameters as the modules read them that run inside of a
 // foreign proxy: a line for each change.
 func guestConfig(spec function.Spec) ([]byte, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

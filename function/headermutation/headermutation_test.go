@@ -14,6 +14,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/taremesh/tare/study"
+
+	"github.com/taremesh/tare/function"
 )
 
 func decoded(t *testing.T, text string) (Spec, error) {
@@ -26,7 +28,7 @@ func decoded(t *testing.T, text string) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return specOf(spec)
+	return function.SpecAs[Spec](spec)
 }
 
 func TestDecode(t *testing.T) {

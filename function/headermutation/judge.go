@@ -31,7 +31,7 @@ func apply(ms []Mutation, h http.Header) http.Header {
 // judge: every request reached the service once and was answered by it, the
 // headers of both being what the model makes of what was sent.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 // luaScript is the changes, one after the other.
 func luaScript(spec function.Spec) (string, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return "", err
 	}

@@ -22,7 +22,7 @@ const (
 
 // config translates the parameters into Envoy's header mutation.
 func config(spec function.Spec) (function.FilterConfig, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return function.FilterConfig{}, err
 	}

@@ -105,11 +105,3 @@ func isToken(s string) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 	})
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("header-mutation: parameters of type %T: want headermutation.Spec from Decode", spec)
-	}
-	return s, nil
-}

@@ -34,7 +34,7 @@ func told(params string) func(*function.Evidence) {
 		if err != nil {
 			return
 		}
-		s, err := specOf(decoded)
+		s, err := function.SpecAs[Spec](decoded)
 		if err != nil {
 			return
 		}

@@ -32,12 +32,12 @@ func Function() function.Function {
 	}
 }
 
-// health answers checks so many times each, and the last from there on.
-func health(answers ...function.Answer) function.Replica {
+// answering answers checks so many times each, and the last from there on.
+func answering(answers ...function.Answer) function.Replica {
 	return function.Replica{Paths: map[string][]function.Answer{"/healthz": answers}}
 }
 
-func status(code, times int) (all []function.Answer) {
+func repeated(code, times int) (all []function.Answer) {
 	for range times {
 		all = append(all, function.Answer{Status: code})
 	}
@@ -71,7 +71,7 @@ func trials() []function.Trial {
 			}
 		}
 	}
-	sick := health(join(status(200, 3), status(503, 5), status(200, 1))...)
+	sick := answering(join(repeated(200, 3), repeated(503, 5), repeated(200, 1))...)
 	return []function.Trial{{
 		Name:     "it leaves and comes back",
 		Params:   params,
@@ -102,7 +102,7 @@ func trials() []function.Trial {
 	}, {
 		Name:     "one takes no connections, one is too slow",
 		Params:   params,
-		Replicas: []function.Replica{{Down: true}, health(function.Answer{Delay: 400 * time.Millisecond}), {}},
+		Replicas: []function.Replica{{Down: true}, answering(function.Answer{Delay: 400 * time.Millisecond}), {}},
 		Requests: steady(50, 12*time.Millisecond),
 		Mutants: []function.Mutant{
 			{Name: "the slow one too", Params: `{"interval": "60ms", "timeout": "600ms", "healthy_after": 4, "unhealthy_after": 2}`},

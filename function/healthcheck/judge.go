@@ -22,7 +22,7 @@ type state struct {
 // that is certainly unhealthy gets none, one that certainly is healthy its turn.
 // Checks are no more frequent than the interval says, and ask for the path.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // shape gives the service's cluster the checks. Panic, in which health would be
 // disregarded, is switched off; so is the rarer checking before any request.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

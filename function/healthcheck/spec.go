@@ -42,11 +42,3 @@ func Decode(p study.Params) (function.Spec, error) {
 	}
 	return s, nil
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("health-check: parameters of type %T: want healthcheck.Spec from Decode", spec)
-	}
-	return s, nil
-}

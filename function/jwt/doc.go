@@ -13,14 +13,18 @@
 // by name. Its refusals have Envoy's statuses and words: 401 with a challenge,
 // 403 for another audience. external is a service (ext_authz) that verifies
 // with the same core outside of the proxy; the filter of ext-authz asks it, and
-// without its answer requests get 503. library is a middleware around
-// golang-jwt, which fills the request's context, too. Every token is verified
+// without its answer requests get 503. wasm is a module that brings all three
+// signatures with it (docs/formats/jwt-wasm.md), with native's answers, for
+// the ABI has none. library is a middleware around
+// golang-jwt, or interceptors for servers of gRPC (NewGRPC), which fill the
+// request's context, too. Every token is verified
 // every time: there is no cache. One second of difference between clocks is
 // allowed.
 //
 // As with Envoy the scheme is written Bearer, in this case. Where Envoy joins
 // several Authorization headers into one bad token, the embedded plane's filter
-// verifies the first and removes the others; the library refuses. A claim that
+// verifies the first and removes the others; the library refuses, and so does
+// the module, to which every host joins them. A claim that
 // is a list or an object makes no header here; Envoy's makes one with its JSON
 // in base64. A token with a bad signature that is also for another audience
 // gets 403, from the library 401.

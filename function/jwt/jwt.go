@@ -19,15 +19,17 @@ func Function() function.Function {
 			Config: config,
 			Types:  []function.FilterType{{URL: typeURL, New: newFilter}},
 		},
+		Wasm:     &function.Wasm{Module: module, Config: wasmConfig},
 		External: &function.External{Serve: serve, Config: externalConfig}, // asked by the filter of ext-authz
+		Example:  example(),
+		Headers:  study.Headers{"authorization": "Bearer " + minted().Tokens[exampleToken]},
 		Judge:    judge,
 		Trials:   trials(),
 		Without: map[study.Form]string{
-			study.FormLua:      "not built, not tried: Envoy's scripts have verifySignature, whose use with ECDSA and EdDSA is to be seen",
-			study.FormWasm:     "not built, not tried: the ABI has no signatures, so that a module must bring its own (such as the crate p256)",
-			study.FormWasmGo:   "not built: the ABI has no signatures; Go's crypto would be in the module",
-			study.FormDynmod:   "not built: the ABI has no signatures",
-			study.FormDynmodGo: "not built: Go's crypto could do it in the module",
+			study.FormLua:      "tried: Envoy's scripts verify ES256, and no EdDSA, which has no digest (TestLuaVerifiesNoEdDSA); the embedded plane's have no signatures",
+			study.FormWasmGo:   "not built: Go's crypto would go into the one module for all functions, from Go, and make those dearer to load; wasm from Rust has the signatures",
+			study.FormDynmod:   "not built: our dynamic modules from Rust are made by rustc alone, of any version and without cargo; signatures are crates, which want cargo",
+			study.FormDynmodGo: "not built: Go's crypto would go into the one module for all functions",
 		},
 	}
 }
@@ -71,13 +73,13 @@ func (s Spec) validate() error {
 	return nil
 }
 
-// specOf asserts that a Spec came from this package's Decode.
+// specOf is the parameters, valid even where they were not decoded but made.
 func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("jwt: parameters of type %T: want jwt.Spec from Decode", spec)
+	s, err := function.SpecAs[Spec](spec)
+	if err == nil {
+		err = s.validate()
 	}
-	if err := s.validate(); err != nil {
+	if err != nil {
 		return Spec{}, fmt.Errorf("jwt: %w", err)
 	}
 	return s, nil

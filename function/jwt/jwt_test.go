@@ -14,6 +14,7 @@ import (
 	lib "github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/taremesh/tare/dataplane/proxywasm"
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/function/jwt"
 	"github.com/taremesh/tare/functiontest"
@@ -85,8 +86,7 @@ func (s signer) raw(header, payload string) string {
 	return text + "." + e(signature)
 }
 
-func (s signer) filter() function.Filter {
-	fn := jwt.Function()
+func (s signer) spec() function.Spec {
 	text, err := json.Marshal(jwt.Spec{Issuer: issuer, Audience: audience, JWKS: s.jwks})
 	if err != nil {
 		s.t.Fatal(err)
@@ -95,19 +95,64 @@ func (s signer) filter() function.Filter {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	spec, err := fn.Decode(params)
+	spec, err := jwt.Function().Decode(params)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return spec
+}
+
+func (s signer) filter() function.Filter { return filterOf(s.t, s.spec()) }
+
+func filterOf(t testing.TB, spec function.Spec) function.Filter {
+	fn := jwt.Function()
 	config, err := fn.Native.Config(spec)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	f, err := fn.Native.Types[0].New(config.Config)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return f
+}
+
+func (s signer) hosted() *hosted {
+	return hostedOf(s.t, s.spec(), proxywasm.Limits{Deadline: patience})
+}
+
+func hostedOf(t testing.TB, spec function.Spec, limits proxywasm.Limits) *hosted {
+	config, err := jwt.Function().Wasm.Config(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := host(t, config, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// form is one that runs in this process; all answer with the same words.
+type form struct {
+	name   study.Form
+	handle func(*functiontest.Exchange) (proceed bool)
+}
+
+func (s signer) forms() []form { return formsOf(s.t, s.spec()) }
+
+func formsOf(t testing.TB, spec function.Spec) []form {
+	f, h := filterOf(t, spec), hostedOf(t, spec, proxywasm.Limits{Deadline: patience})
+	return []form{
+		{study.FormNative, func(x *functiontest.Exchange) bool { return f.Handle(x) }},
+		{study.FormWasm, func(x *functiontest.Exchange) bool {
+			proceed, err := h.handle(x)
+			if err != nil {
+				t.Error(err)
+			}
+			return proceed
+		}},
+	}
 }
 
 func request(authorization ...string) *functiontest.Exchange {
@@ -123,7 +168,7 @@ func request(authorization ...string) *functiontest.Exchange {
 
 func TestGoodTokens(t *testing.T) {
 	s := newSigner(t)
-	f := s.filter()
+	forms := s.forms()
 	header := `{"alg":"ES256","kid":"k1"}`
 	deadline := time.Now().Unix() + 3600
 	payload := func(rest string) string {
@@ -141,33 +186,41 @@ func TestGoodTokens(t *testing.T) {
 		{"white space", s.raw(" { \"alg\" :\t\"ES256\" } ", payload("\n, \"aud\" : [ \"the-api\" ] ,\r\"sub\":\"ann\" ")), "ann", ""},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			x := request("Bearer " + c.token)
-			if !f.Handle(x) {
-				t.Fatalf("refused: %d %s", x.Status, x.Body)
-			}
-			got := []string{functiontest.Get(x.Request, "x-user"), functiontest.Get(x.Request, "x-subscription"), functiontest.Get(x.Request, "authorization")}
-			if d := cmp.Diff([]string{c.user, c.subscription, "Bearer " + c.token}, got); d != "" {
-				t.Error(d)
-			}
-			count := map[string]int{}
-			for _, field := range x.Request {
-				count[strings.ToLower(field.Name)]++
-			}
-			want := map[string]int{"host": 1, "authorization": 1, "x-user": 1, "x-subscription": 1}
-			if c.subscription == "" {
-				delete(want, "x-subscription")
-			}
-			if d := cmp.Diff(want, count); d != "" {
-				t.Errorf("fields that go on: %s", d)
-			}
-		})
+		for _, f := range forms {
+			t.Run(fmt.Sprintf("%s, %s", c.name, f.name), func(t *testing.T) {
+				isGood(t, f, c.token, c.user, c.subscription)
+			})
+		}
+	}
+}
+
+// isGood: the token goes on, with its claims and nobody else's.
+func isGood(t *testing.T, f form, token, user, subscription string) {
+	t.Helper()
+	x := request("Bearer " + token)
+	if !f.handle(x) {
+		t.Fatalf("refused: %d %s", x.Status, x.Body)
+	}
+	got := []string{functiontest.Get(x.Request, "x-user"), functiontest.Get(x.Request, "x-subscription"), functiontest.Get(x.Request, "authorization")}
+	if d := cmp.Diff([]string{user, subscription, "Bearer " + token}, got); d != "" {
+		t.Error(d)
+	}
+	count := map[string]int{}
+	for _, field := range x.Request {
+		count[strings.ToLower(field.Name)]++
+	}
+	want := map[string]int{"host": 1, "authorization": 1, "x-user": 1, "x-subscription": 1}
+	if subscription == "" {
+		delete(want, "x-subscription")
+	}
+	if d := cmp.Diff(want, count); d != "" {
+		t.Errorf("fields that go on: %s", d)
 	}
 }
 
 func TestBadTokens(t *testing.T) {
 	s, other := newSigner(t), newSigner(t)
-	f := s.filter()
+	forms := s.forms()
 	good := s.token(nil)
 	parts := strings.Split(good, ".")
 	point, _ := s.key.PublicKey.Bytes()
@@ -220,20 +273,21 @@ func TestBadTokens(t *testing.T) {
 		{"a line end in a claim", "Bearer " + s.token(lib.MapClaims{"sub": "a\r\nx-admin: 1"}), "Jwt payload is an invalid JSON", 401, invalid},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			x := request()
-			if c.value != "" {
-				x = request(c.value)
-			}
-			if f.Handle(x) {
-				t.Fatal("let through")
-			}
-			want := &functiontest.Exchange{Status: c.status, Body: c.body, Response: []functiontest.Field{{Name: "www-authenticate", Value: c.challenge}}}
-			got := &functiontest.Exchange{Status: x.Status, Body: x.Body, Response: x.Response}
-			if d := cmp.Diff(want.Response, got.Response); d != "" || want.Status != got.Status || want.Body != got.Body {
-				t.Errorf("%d %s, want %d %s; %s", got.Status, got.Body, want.Status, want.Body, d)
-			}
-		})
+		for _, f := range forms {
+			t.Run(fmt.Sprintf("%s, %s", c.name, f.name), func(t *testing.T) {
+				x := request()
+				if c.value != "" {
+					x = request(c.value)
+				}
+				if f.handle(x) {
+					t.Fatal("let through")
+				}
+				want := []functiontest.Field{{Name: "www-authenticate", Value: c.challenge}}
+				if d := cmp.Diff(want, x.Response); d != "" || c.status != x.Status || c.body != x.Body {
+					t.Errorf("%d %s, want %d %s; %s", x.Status, x.Body, c.status, c.body, d)
+				}
+			})
+		}
 	}
 }
 
@@ -255,28 +309,37 @@ func TestOneTokenGoesOn(t *testing.T) {
 	if x := request(bad, good); f.Handle(x) {
 		t.Error("a bad token was passed over")
 	}
+	// To the module the two are one value, which is no token.
+	for _, both := range [][]string{{good, bad}, {bad, good}, {good, good}} {
+		x := request(both...)
+		if proceed, err := s.hosted().handle(x); proceed || err != nil || x.Status != 401 {
+			t.Errorf("the module: %v, %v, %d", proceed, err, x.Status)
+		}
+	}
 }
 
 // TestEveryTargetIsChecked: forms of a target that do not begin with a slash
 // are no way around the check.
 func TestEveryTargetIsChecked(t *testing.T) {
-	f := newSigner(t).filter()
-	for _, target := range []string{"/", "//pull", "*", "http://api.test/pull", ""} {
-		x := request()
-		x.Target = target
-		if f.Handle(x) || x.Status != 401 {
-			t.Errorf("target %q: status %d", target, x.Status)
+	for _, f := range newSigner(t).forms() {
+		for _, target := range []string{"/", "//pull", "*", "http://api.test/pull", ""} {
+			x := request()
+			x.Target = target
+			if f.handle(x) || x.Status != 401 {
+				t.Errorf("%s, target %q: status %d", f.name, target, x.Status)
+			}
 		}
 	}
 }
 
 func TestChallengeCannotBeBrokenOutOf(t *testing.T) {
-	f := newSigner(t).filter()
-	x := request()
-	x.Target = `/a"b` + strings.Repeat("c", 400)
-	f.Handle(x)
-	if got := functiontest.Get(x.Response, "www-authenticate"); got != `Bearer realm="http://api.test/a"` {
-		t.Errorf("challenge %s", got)
+	for _, f := range newSigner(t).forms() {
+		x := request()
+		x.Target = `/a"b` + strings.Repeat("c", 400)
+		f.handle(x)
+		if got := functiontest.Get(x.Response, "www-authenticate"); got != `Bearer realm="http://api.test/a"` {
+			t.Errorf("%s: challenge %s", f.name, got)
+		}
 	}
 }
 

@@ -18,6 +18,15 @@ import (
 // the key set and no others. The caller goes into the request's context and
 // into the headers of function.Caller.
 func middleware(spec function.Spec) (func(http.Handler) http.Handler, error) {
+	c, err := newCheck(spec)
+	if err != nil {
+		return nil, err
+	}
+	return c.wrap, nil
+}
+
+// newCheck is the check that both libraries, of net/http and of gRPC, make.
+func newCheck(spec function.Spec) (*check, error) {
 	s, err := specOf(spec)
 	if err != nil {
 		return nil, err
@@ -34,7 +43,7 @@ func middleware(spec function.Spec) (func(http.Handler) http.Handler, error) {
 	}
 	c.parser = lib.NewParser(lib.WithValidMethods(c.methods), lib.WithIssuer(s.Issuer), lib.WithAudience(s.Audience),
 		lib.WithExpirationRequired(), lib.WithLeeway(skewSeconds*time.Second), lib.WithStrictDecoding())
-	return c.wrap, nil
+	return c, nil
 }
 
 // check is the token check in an application.

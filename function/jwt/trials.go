@@ -31,9 +31,7 @@ var minted = sync.OnceValue(func() (t tokens) {
 const labelHeader = "x-token-name"
 
 func trials() []function.Trial {
-	params := func(jwks, rest string) string {
-		return fmt.Sprintf(`{"issuer": "https://hub.test", "audience": "hub", "jwks": %q%s}`, jwks, rest)
-	}
+	params := tokenParams
 	all := minted()
 	ask := func(name, scheme, target string) function.Request {
 		h := http.Header{labelHeader: {name}}
@@ -55,16 +53,16 @@ func trials() []function.Trial {
 	forged := several("stranger's", "another key's id", "unknown key id", "ed by es's id", "rs512", "claims changed", "signature cut", "no signature",
 		"two parts", "four parts", "none", "none, no key id", "None", "none with signature", "hs by rs's key", "hs by es's key", "hs by the key set", "es")
 	usual, without := params(all.JWKS, ""), func(kid string) string { return params(less(all.JWKS, kid), "") }
-	admitted := func(i int) function.Mutant {
-		return function.Mutant{Name: "takes " + forged[i].Header.Get(labelHeader), Spoil: func(e *function.Evidence) {
-			o := &e.Observations[i]
-			o.Outcome, o.Response = function.Allowed, &function.Message{Status: http.StatusOK}
-			e.Deliveries = append(e.Deliveries, function.Delivery{Of: i, Message: *o.Request})
-		}}
-	}
-	var takes []function.Mutant
-	for i := range forged[:len(forged)-1] {
-		takes = append(takes, admitted(i))
+	// takes are mutants that each let one of the tokens through.
+	takes := func(requests []function.Request) (all []function.Mutant) {
+		for i, r := range requests {
+			all = append(all, function.Mutant{Name: "takes " + r.Header.Get(labelHeader), Spoil: func(e *function.Evidence) {
+				o := &e.Observations[i]
+				o.Outcome, o.Response = function.Allowed, &function.Message{Status: http.StatusOK}
+				e.Deliveries = append(e.Deliveries, function.Delivery{Of: i, Message: *o.Request})
+			}})
+		}
+		return all
 	}
 	return []function.Trial{{
 		Name: "good tokens", Params: usual, Requests: good,
@@ -80,15 +78,15 @@ func trials() []function.Trial {
 		},
 	}, {
 		Name: "tokens that are not for this", Params: usual, Requests: append(bad, ask("es", "bearer ", "/"), ask("es", "", "/"), ask("es", "Basic ", "/"), ask("es", "Bearer ", "/")),
-		Mutants: []function.Mutant{
+		Mutants: append(takes(bad), []function.Mutant{
 			{Name: "another audience", Params: strings.Replace(usual, `"hub"`, `"hubs"`, 1)},
 			{Name: "another issuer", Params: strings.Replace(usual, `"https://hub.test"`, `"https://hub.test/"`, 1)},
 			{Name: "one status", Spoil: func(e *function.Evidence) { e.Observations[3].Response.Status = http.StatusUnauthorized }},
 			{Name: "no challenge", Spoil: func(e *function.Evidence) { e.Observations[0].Response.Header.Del("Www-Authenticate") }},
 			{Name: "asked the service first", Spoil: func(e *function.Evidence) { e.Deliveries = append(e.Deliveries, function.Delivery{Of: 0}) }},
-		},
+		}...),
 	}, {
-		Name: "forged tokens", Params: usual, Requests: forged, Mutants: takes,
+		Name: "forged tokens", Params: usual, Requests: forged, Mutants: takes(forged[:len(forged)-1]),
 	}, {
 		Name: "open paths", Params: params(all.JWKS, `, "open": ["/open"]`),
 		Requests: []function.Request{ask("without", "", "/open"), ask("none", "Bearer ", "/open?a"), ask("without", "", "/open/"), ask("without", "", "/OPEN"), ask("es", "Bearer ", "/open/")},
@@ -97,6 +95,18 @@ func trials() []function.Trial {
 			{Name: "the client's header stays", Spoil: func(e *function.Evidence) { e.Deliveries[0].Message.Header.Set(function.UserHeader, "mallory") }},
 		},
 	}}
+}
+
+// exampleToken is good until the year 2100, and its key is forgotten.
+const exampleToken = "es"
+
+// example has the key of that token alone, as a service would.
+func example() string {
+	return tokenParams(less(less(less(minted().JWKS, "es-2"), "rs-1"), "ed-1"), "")
+}
+
+func tokenParams(jwks, rest string) string {
+	return fmt.Sprintf(`{"issuer": "https://hub.test", "audience": "hub", "jwks": %q%s}`, jwks, rest)
 }
 
 // less is a key set without one of its keys.

@@ -8,7 +8,8 @@
 // and is not counted itself. A request counts when its response has ended.
 // Figures are those of one process.
 //
-// library is a middleware around Prometheus' own client. A proxy's counters
+// library is a middleware around Prometheus' own client, or interceptors for
+// servers of gRPC (NewGRPC) that count a full method as the path. A proxy's counters
 // (Envoy's, and those that the embedded plane shows on its admin address) count
 // by themselves, not as a function.
 package metrics

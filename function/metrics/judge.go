@@ -44,7 +44,7 @@ type counted struct {
 
 // judge: each scrape shows just the requests that were answered before it.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

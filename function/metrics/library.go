@@ -22,7 +22,7 @@ const (
 
 // middleware is the library form, with a registry of its own.
 func middleware(spec function.Spec) (func(http.Handler) http.Handler, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +47,27 @@ func middleware(spec function.Spec) (func(http.Handler) http.Handler, error) {
 // Middleware counts requests in a registry of the caller's; where the figures
 // are shown is the caller's affair, so Spec.Path does not matter.
 func Middleware(registry prometheus.Registerer, s Spec) (func(http.Handler) http.Handler, error) {
+	f, err := newTally(registry, s)
+	if err != nil {
+		return nil, err
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			began, path, seen := time.Now(), r.URL.Path, &watched{ResponseWriter: w}
+			defer func() { f.add(path, seen.status, began) }()
+			next.ServeHTTP(seen, r)
+		})
+	}, nil
+}
+
+// tally is what is counted, by the libraries for net/http and for gRPC alike.
+type tally struct {
+	spec  Spec
+	count *prometheus.CounterVec
+	took  *prometheus.HistogramVec
+}
+
+func newTally(registry prometheus.Registerer, s Spec) (*tally, error) {
 	count := prometheus.NewCounterVec(prometheus.CounterOpts{Name: requests, Help: "Requests by path and class of status."}, []string{"path", "class"})
 	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: seconds, Help: "Time from a request's head to its response's end.", Buckets: s.Buckets}, []string{"path"})
 	for _, c := range []prometheus.Collector{count, took} {
@@ -54,16 +75,14 @@ func Middleware(registry prometheus.Registerer, s Spec) (func(http.Handler) http
 			return nil, fmt.Errorf("metrics: register: %w", err)
 		}
 	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			began, path, seen := time.Now(), s.label(r.URL.Path), &watched{ResponseWriter: w}
-			defer func() {
-				count.WithLabelValues(path, class(seen.status)).Inc()
-				took.WithLabelValues(path).Observe(time.Since(began).Seconds())
-			}()
-			next.ServeHTTP(seen, r)
-		})
-	}, nil
+	return &tally{s, count, took}, nil
+}
+
+// add counts a request that began then and has ended now.
+func (f *tally) add(path string, status int, began time.Time) {
+	path = f.spec.label(path)
+	f.count.WithLabelValues(path, class(status)).Inc()
+	f.took.WithLabelValues(path).Observe(time.Since(began).Seconds())
 }
 
 func (s Spec) label(path string) string {

@@ -46,12 +46,3 @@ func Decode(p study.Params) (function.Spec, error) {
 	}
 	return s, nil
 }
-
-// specOf asserts that a Spec came from this package's Decode.
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("metrics: parameters of type %T: want metrics.Spec from Decode", spec)
-	}
-	return s, nil
-}

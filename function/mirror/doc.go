@@ -8,5 +8,7 @@
 //
 // The library copies a request when its body has been sent, so that it delays
 // none; what it does not copy, since the body is too long or too many copies are
-// under way, it counts.
+// under way, it counts. It is a round tripper (NewTransport) or, for clients of
+// gRPC, a connection over the two services' connections (NewGRPC): a call is
+// copied as it begins, a stream when its client has said all.
 package mirror

@@ -1,10 +1,15 @@
 package mirror_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/taremesh/tare/function/mirror"
 )
@@ -36,4 +41,38 @@ func Example() {
 	resp.Body.Close()
 	fmt.Println(resp.StatusCode, <-copied)
 	// Output: 200 /tags?n=3
+}
+
+// A new release is tried with copies of the calls that the old one answers.
+func ExampleNewGRPC() {
+	conn, err := mirror.NewGRPC(mirror.Spec{Percent: 100}, []grpc.ClientConnInterface{service{"old", nil}, service{"new", errors.New("broken")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = grpc_health_v1.NewHealthClient(conn).Check(context.Background(), &grpc_health_v1.HealthCheckRequest{})
+	fmt.Println("the caller got", err)
+	if err := conn.Close(); err != nil { // copies under way end with it
+		fmt.Println(err)
+	}
+	// Unordered output:
+	// old /grpc.health.v1.Health/Check
+	// the caller got <nil>
+	// new /grpc.health.v1.Health/Check
+}
+
+// service sends nothing and says what it would have sent.
+type service struct {
+	name string
+	err  error
+}
+
+func (s service) Invoke(_ context.Context, method string, _, _ any, _ ...grpc.CallOption) error {
+	fmt.Println(s.name, method)
+	return s.err
+}
+
+func (s service) NewStream(_ context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+	fmt.Println(s.name, method)
+	return nil, s.err
 }

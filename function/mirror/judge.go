@@ -17,7 +17,7 @@ const level = 1 - 1e-7
 // its answer without waiting for the second; of those whose copy could arrive,
 // the right share was copied, whole and once.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -5,33 +5,18 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/taremesh/tare/function"
-)
-
-// The bounds of copies.
-const (
-	MostBody   = 1 << 20          // bytes of a body that is copied
-	MostCopies = 256              // under way
-	Patience   = 15 * time.Second // with a copy's answer, as in Envoy
 )
 
 // Transport is the library form: a round tripper that sends requests to the
 // first service and copies to the second. Close it.
 type Transport struct {
+	*copies
 	next     http.RoundTripper
 	services []string
-	percent  int
-	room     chan struct{}
-	skipped  atomic.Uint64
-	wait     sync.WaitGroup
-	life     context.Context
-	end      context.CancelFunc
 }
 
 // NewTransport wraps a round tripper; services are addresses (host:port).
@@ -42,29 +27,16 @@ func NewTransport(s Spec, services []string, next http.RoundTripper) (*Transport
 	if len(services) < Services {
 		return nil, fmt.Errorf("mirror: %d services are given: want %d", len(services), Services)
 	}
-	t := &Transport{next: next, services: services, percent: s.Percent, room: make(chan struct{}, MostCopies)}
-	t.life, t.end = context.WithCancel(context.Background())
-	return t, nil
-}
-
-// Skipped is how many requests were not copied that should have been.
-func (t *Transport) Skipped() uint64 { return t.skipped.Load() }
-
-// Close ends the copies under way and waits for them. No request may be sent
-// afterwards.
-func (t *Transport) Close() error {
-	t.end()
-	t.wait.Wait()
-	return nil
+	return &Transport{copies: newCopies(s), next: next, services: services}, nil
 }
 
 // RoundTrip sends the request, and its copy behind it.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	own := function.Send(r, t.services[0])
-	if t.percent < 100 && rand.IntN(100) >= t.percent {
+	if !t.wanted() {
 		return t.next.RoundTrip(own)
 	}
-	twin := function.Send(r, t.services[1]).WithContext(context.WithoutCancel(r.Context()))
+	twin := function.Send(r, t.services[1])
 	twin.Header, twin.Body, twin.GetBody = r.Header.Clone(), http.NoBody, nil
 	if r.Body == nil || r.Body == http.NoBody {
 		t.copy(twin)
@@ -94,17 +66,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // copy sends the copy, if there is room for it.
 func (t *Transport) copy(twin *http.Request) {
-	select {
-	case t.room <- struct{}{}:
-	default:
-		t.skipped.Add(1)
-		return
-	}
-	t.wait.Go(func() {
-		defer func() { <-t.room }()
-		ctx, cancel := context.WithTimeout(twin.Context(), Patience)
-		defer cancel()
-		defer context.AfterFunc(t.life, cancel)()
+	t.begin(twin.Context(), func(ctx context.Context) {
 		resp, err := t.next.RoundTrip(twin.WithContext(ctx))
 		if err != nil {
 			return // what becomes of a copy changes nothing

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/taremesh/tare/study"
+
+	"github.com/taremesh/tare/function"
 )
 
 func decoded(t *testing.T, text string) (Spec, error) {
@@ -23,7 +25,7 @@ func decoded(t *testing.T, text string) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return specOf(spec)
+	return function.SpecAs[Spec](spec)
 }
 
 func TestDecode(t *testing.T) {

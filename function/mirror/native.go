@@ -14,7 +14,7 @@ import (
 // shape has every route that forwards do so to the first service, and copy to
 // the second. Envoy would change a copy's host, so that logs can tell it.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -33,11 +33,3 @@ func (s Spec) validate() error {
 	}
 	return nil
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("mirror: parameters of type %T: want mirror.Spec from Decode", spec)
-	}
-	return s, nil
-}

@@ -31,7 +31,7 @@ func (s Spec) passes(came string, ids []string) bool {
 // judge: who may call gets through once, and the service learns the id that its
 // certificate has and no other; nobody else's request reaches the service.
 func (a *authorities) judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -20,9 +20,10 @@ func Function() function.Function {
 			Middleware: func(function.Spec) (func(http.Handler) http.Handler, error) { return Middleware, nil },
 			TLS:        a.serverTLS,
 		},
-		Native: &function.Native{Shape: a.shape},
-		Judge:  a.judge,
-		Trials: a.trials(),
+		Native:   &function.Native{Shape: a.shape},
+		Settings: study.Settings{{Factor: "mtls", Level: "on"}},
+		Judge:    a.judge,
+		Trials:   a.trials(),
 		Without: map[study.Form]string{
 			study.FormLua:      transportReason,
 			study.FormWasm:     transportReason,
@@ -35,7 +36,7 @@ func Function() function.Function {
 }
 
 func (a *authorities) serverTLS(spec function.Spec) (*tls.Config, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

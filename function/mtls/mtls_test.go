@@ -17,6 +17,7 @@ import (
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/dataplane/xds"
+	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/study"
 )
 
@@ -213,6 +214,36 @@ func TestShape(t *testing.T) {
 		if socket == nil {
 			t.Errorf("%s: no TLS", side)
 		}
+	}
+}
+
+// A proxy that is called and calls has one identity, and what filters ask is
+// spoken to in clear text.
+func TestBothSides(t *testing.T) {
+	a, err := NewAuthority("a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := a.Issue("spiffe://a.test/x", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := xds.Resources(dataplane.Proxy{
+		Listen: "127.0.0.1:20001",
+		Clusters: []dataplane.Cluster{
+			{Name: dataplane.ServiceCluster, Endpoints: []string{"127.0.0.1:20002"}},
+			{Name: function.ExternalCluster, Endpoints: []string{"127.0.0.1:20003"}},
+		},
+		Shapes: []dataplane.Shape{Shape(i, Calling, "spiffe://a.test/y"), Shape(i, Called, "spiffe://a.test/z")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Secrets) != 2 || r.Listener.FilterChains[0].GetTransportSocket() == nil || r.Clusters[0].GetTransportSocket() == nil {
+		t.Errorf("secrets %v, listener %v, cluster %v", r.Secrets, r.Listener, r.Clusters[0])
+	}
+	if s := r.Clusters[1].GetTransportSocket(); s != nil {
+		t.Errorf("the service that filters ask is called with %v", s)
 	}
 }
 

@@ -2,6 +2,7 @@ package mtls
 
 import (
 	"fmt"
+	"slices"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -22,7 +23,7 @@ const (
 
 // shape makes a proxy's listener demand certificates, or its clusters show one.
 func (a *authorities) shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}
@@ -38,11 +39,15 @@ func (a *authorities) shape(spec function.Spec, r *dataplane.Resources) error {
 }
 
 // Shape makes a proxy speak mutual TLS under the identity, with the allowed ids
-// on the other side: with who calls it, or with the endpoints of every cluster.
-// Applied again with another identity it rotates.
+// on the other side: with who calls it, or with the endpoints of every cluster
+// but that of a service which filters ask. Applied again with another identity
+// it rotates; a proxy that does both has one identity, the last one given.
 func Shape(i *Identity, side Side, allow ...string) dataplane.Shape {
 	return func(r *dataplane.Resources) error {
-		r.Secrets = append(r.Secrets, i.secrets()...)
+		for _, secret := range i.secrets() {
+			r.Secrets = slices.DeleteFunc(r.Secrets, func(old *tlsv3.Secret) bool { return old.GetName() == secret.GetName() })
+			r.Secrets = append(r.Secrets, secret)
+		}
 		if side == Calling {
 			return shapeCalling(r, allow)
 		}
@@ -90,7 +95,9 @@ func shapeCalling(r *dataplane.Resources, allow []string) error {
 		return err
 	}
 	for _, c := range r.Clusters {
-		c.TransportSocket = socket
+		if c.GetName() != function.ExternalCluster { // what a filter asks has no identity
+			c.TransportSocket = socket
+		}
 	}
 	return nil
 }

@@ -109,11 +109,3 @@ func validID(id, domain string) error {
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("mtls: parameters of type %T: want mtls.Spec from Decode", spec)
-	}
-	return s, nil
-}

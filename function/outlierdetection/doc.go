@@ -8,4 +8,8 @@
 //
 // Nothing is tried again: those who met the failures see them. Success rates,
 // which Envoy also compares, are switched off.
+//
+// The library is a round tripper (NewTransport) or, for clients of gRPC, a
+// connection over those to the replicas (NewGRPC), where codes count as the
+// statuses that Envoy takes them for.
 package outlierdetection

@@ -23,7 +23,7 @@ type replica struct {
 // judge: a replica that has failed so many times in a row gets nothing while it
 // is certainly out, and its turn while it certainly is in.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

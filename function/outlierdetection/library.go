@@ -3,6 +3,8 @@ package outlierdetection
 import (
 	"net/http"
 
+	"google.golang.org/grpc"
+
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/internal/balance"
 )
@@ -10,15 +12,27 @@ import (
 // NewTransport sends a client's requests to the replicas (host:port) in turn,
 // but to those that are out. Close it when it is not needed any more.
 func NewTransport(s Spec, replicas []string, next http.RoundTripper) *balance.Transport {
+	return balance.NewTransport(next, s.balancing(), replicas, nil)
+}
+
+// NewGRPC is NewTransport for clients of gRPC: a client's connection, over those
+// to the replicas. A failure is a call or a stream that ends with the code
+// Unknown, Internal, DataLoss, Unimplemented, Unavailable or DeadlineExceeded, as
+// Envoy has it. Close it, and then those.
+func NewGRPC(s Spec, replicas []string, conns []grpc.ClientConnInterface) (*balance.Conn, error) {
+	return balance.NewConn(s.balancing(), replicas, conns, nil)
+}
+
+func (s Spec) balancing() balance.Config {
 	c, o := balance.DefaultConfig(), balance.DefaultOutlier()
 	o.Consecutive5xx, o.Base, o.Interval, o.MostPercent = s.Failures, s.Ejection.Std(), s.Review.Std(), s.mostOut()
 	o.EnforceSuccess = 0
 	c.Outlier, c.Panic = &o, 0
-	return balance.NewTransport(next, c, replicas, nil)
+	return c
 }
 
 func transport(spec function.Spec, replicas []string) (func(http.RoundTripper) http.RoundTripper, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

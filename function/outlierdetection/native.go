@@ -14,7 +14,7 @@ import (
 // shape gives the service's cluster the detection. Panic, in which ejections
 // would be disregarded, is switched off.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -42,14 +42,6 @@ func Decode(p study.Params) (function.Spec, error) {
 	return s, nil
 }
 
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("outlier-detection: parameters of type %T: want outlierdetection.Spec from Decode", spec)
-	}
-	return s, nil
-}
-
 func (s Spec) mostOut() int {
 	if s.MostOut == 0 {
 		return 100

@@ -18,7 +18,9 @@
 // The library form (library.go) and the embedded plane's native form
 // (filter.go) share the core: a bucket is one word, the time at which it would
 // have been empty, drawn from by compare-and-swap (core.go); buckets are found
-// without a lock (shelf.go). The native form is told by Envoy's own local rate
+// without a lock (shelf.go). The library is a middleware, or interceptors for
+// servers of gRPC (NewGRPC), where a path is a full method and the refusal the
+// code ResourceExhausted. The native form is told by Envoy's own local rate
 // limit message (native.go), whose fields the Go filter honours or refuses by
 // name (native_message.go). Envoy, and so the native form, keeps no more than
 // Users buckets for each subscription and forgets the least recently used.

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"github.com/taremesh/tare/function"
 	"github.com/taremesh/tare/guest"
+	"github.com/taremesh/tare/study"
 )
 
 // Function returns the rate limit.
@@ -23,7 +24,8 @@ func Function() function.Function {
 		Dynmod:   &function.Dynmod{Module: "tare_ratelimit", Config: wasmConfiguration},
 		DynmodGo: &function.Dynmod{Module: guest.Dynamic, Config: guestConfig},
 		External: external(),
-		Example:  `{"limits": {"Personal": "1000000/s", "Team": "1000000/s", "Enterprise": "1000000/s"}, "paths": ["/"]}`,
+		Example:  `{"limits": {"Personal": "1000000/s", "Team": "1000000/s", "Enterprise": "1000000/s"}, "others": "1000000/s", "paths": ["/"]}`,
+		Headers:  study.Headers{function.UserHeader: "image", function.SubscriptionHeader: "Team"},
 		Forecast: forecast,
 		Judge:    judge,
 	}

@@ -131,13 +131,13 @@ func (s Spec) account(path string, c function.Caller) (account, Rate) {
 	return account{path: path}, s.Others
 }
 
-// specOf asserts that a Spec came from this package's Decode.
+// specOf is the parameters, valid even where they were not decoded but made.
 func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("ratelimit: parameters of type %T: want ratelimit.Spec from Decode", spec)
+	s, err := function.SpecAs[Spec](spec)
+	if err == nil {
+		err = s.validate()
 	}
-	if err := s.validate(); err != nil {
+	if err != nil {
 		return Spec{}, fmt.Errorf("ratelimit: %w", err)
 	}
 	return s, nil

@@ -35,7 +35,7 @@ const (
 
 // config is the filter that asks.
 func config(spec function.Spec) (function.FilterConfig, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return function.FilterConfig{}, err
 	}
@@ -72,7 +72,7 @@ func fromHeader(header, key string) *routev3.RateLimit_Action {
 
 // serve is the service that counts for all proxies.
 func serve(ctx context.Context, spec function.Spec, l net.Listener) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

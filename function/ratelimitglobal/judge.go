@@ -27,7 +27,7 @@ type ledger struct {
 // account. It finds fault only where no choice of times within the spans is
 // left in which one bucket did this.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ func Function() function.Function {
 			Types:  []function.FilterType{{URL: typeURL, Join: join}},
 		},
 		Example: `{"limits": {"Personal": "1000000/s", "Team": "1000000/s", "Enterprise": "1000000/s"}, "paths": ["/"]}`,
+		Headers: study.Headers{function.UserHeader: "image", function.SubscriptionHeader: "Team"},
 		Judge:   judge,
 		Trials:  trials(),
 		Without: map[study.Form]string{

@@ -65,12 +65,3 @@ func (s Spec) validate() error {
 	}
 	return nil
 }
-
-// specOf asserts that a Spec came from this package's Decode.
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("ratelimit-global: parameters of type %T: want ratelimitglobal.Spec from Decode", spec)
-	}
-	return s, nil
-}

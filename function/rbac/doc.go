@@ -17,5 +17,6 @@
 //
 // native is Envoy's rbac filter, told by its own message; the embedded plane
 // runs a Go filter of the same message (native.go), which refuses by name what
-// it does not honour. library is a middleware for net/http.
+// it does not honour. library is a middleware for net/http, or interceptors for
+// servers of gRPC (NewGRPC), where the path is the full method.
 package rbac

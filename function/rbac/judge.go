@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // asked is a request as the model sees it.
@@ -38,7 +38,7 @@ func (p Policy) covers(q asked) bool {
 func (p Permission) covers(q asked) bool {
 	return (p.Path == "" || q.path == p.Path) &&
 		strings.HasPrefix(q.path, p.Prefix) &&
-		(p.Regex == "" || regexp.MustCompile(`\A(?:`+p.Regex+`)\z`).MatchString(q.path)) &&
+		(p.Regex == "" || fullmatch.MustCompile(p.Regex).MatchString(q.path)) &&
 		(len(p.Methods) == 0 || slices.Contains(p.Methods, q.method)) &&
 		p.Header.on(q)
 }
@@ -64,7 +64,7 @@ func (h *Header) on(q asked) bool {
 // judge: requests that the model admits reached the service once and were
 // answered by it, the others got 403 with Envoy's words and reached none.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

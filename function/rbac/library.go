@@ -13,7 +13,7 @@ import (
 // middleware is the library form. Who calls comes from the request's context
 // (function.WithCaller), which only the application can fill, not from headers.
 func middleware(spec function.Spec) (func(http.Handler) http.Handler, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

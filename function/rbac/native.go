@@ -23,7 +23,7 @@ const (
 
 // config translates the parameters into Envoy's access control.
 func config(spec function.Spec) (function.FilterConfig, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return function.FilterConfig{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/fullmatch"
 	"github.com/taremesh/tare/internal/protofield"
 )
 
@@ -212,7 +212,7 @@ func text(m *matcherv3.StringMatcher) (func([]byte) bool, error) {
 	case *matcherv3.StringMatcher_Contains:
 		return func(b []byte) bool { return strings.Contains(string(b), p.Contains) }, nil
 	case *matcherv3.StringMatcher_SafeRegex:
-		r, err := regexp.Compile(`\A(?:` + p.SafeRegex.GetRegex() + `)\z`)
+		r, err := fullmatch.Compile(p.SafeRegex.GetRegex())
 		if err != nil {
 			return nil, fmt.Errorf("safe_regex: %w", err)
 		}

@@ -150,12 +150,3 @@ func (h *Header) validate() error {
 	}
 	return nil
 }
-
-// specOf asserts that a Spec came from this package's Decode.
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("rbac: parameters of type %T: want rbac.Spec from Decode", spec)
-	}
-	return s, nil
-}

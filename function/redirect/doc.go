@@ -9,4 +9,9 @@
 // unless it is to be stripped. When the scheme changes, the port that belongs to
 // the old one (80 of http) is dropped, and when another port is given, any.
 // What no rule matches goes on.
+//
+// The library is a middleware for net/http (NewMiddleware). For gRPC there can be
+// none: its clients follow no redirect and take the status of one for a failed
+// call, and none of gRPC's own codes has a place in it. What sends calls elsewhere
+// is rewrite or route-path, on the client's side.
 package redirect

@@ -62,7 +62,7 @@ func (r Rule) origin(scheme, host string) string {
 // judge: requests that a rule matches got its answer and reached no service;
 // the others reached theirs once and got its answer.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

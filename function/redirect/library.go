@@ -68,7 +68,7 @@ func (r *Rule) location(q *http.Request, path, rest string) string {
 // cutPort parts a host from its port; the colons within [::1] are not before one.
 func cutPort(host string) (name, port string) {
 	i := strings.LastIndexByte(host, ':')
-	if i < 0 || strings.HasSuffix(host, "]") {
+	if i <= strings.LastIndexByte(host, ']') {
 		return host, ""
 	}
 	return host[:i], host[i+1:]

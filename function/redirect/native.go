@@ -12,7 +12,7 @@ import (
 
 // shape puts a route for each rule before those that are there.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

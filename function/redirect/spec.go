@@ -81,11 +81,3 @@ func (r Rule) validate() error {
 func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '?' || r == '#' })
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("redirect: parameters of type %T: want redirect.Spec from Decode", spec)
-	}
-	return s, nil
-}

@@ -40,7 +40,7 @@ func (s Spec) again(status int) bool {
 // at a time; the times between attempts against the backoff; and what is under
 // way at once against the budget.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

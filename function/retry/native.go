@@ -18,7 +18,7 @@ const onStatuses = "retriable-status-codes"
 
 // shape gives every route its retries, and every cluster of theirs its budget.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

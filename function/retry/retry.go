@@ -33,7 +33,7 @@ func Function() function.Function {
 const filters = "cannot: a filter sees a request pass once, and the attempts are made behind it, by the router; what it can do is ask the router for them, by a header, and then it is form native"
 
 func library(spec function.Spec, addrs []string) (func(http.RoundTripper) http.RoundTripper, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}
@@ -152,17 +152,30 @@ func placesAndTimes() []function.Trial {
 		Mutants: []function.Mutant{
 			{Name: "none", Params: `{"on": ["5xx"], "retries": 1, "base": "5ms"}`},
 			{Name: "one more", Params: `{"on": ["5xx"], "retries": 1, "base": "5ms", "budget": {"percent": 0, "least": 3}}`},
-			{Name: "no retries", Spoil: func(e *function.Evidence) {
-				seen := map[int]bool{}
-				kept := e.Deliveries[:0]
-				for _, d := range e.Deliveries {
-					if !seen[d.Of] {
-						kept = append(kept, d)
-					}
-					seen[d.Of] = true
-				}
-				e.Deliveries = kept
-			}},
+			{Name: "no retries", Spoil: firstAlone},
+		},
+	}, {
+		Name:     "budget as a share of the requests under way",
+		Params:   `{"on": ["5xx"], "retries": 1, "base": "5ms", "budget": {"percent": 25, "least": 0}}`,
+		Replicas: []function.Replica{{Paths: map[string][]function.Answer{"/": {fail}}}},
+		Requests: []function.Request{{AtOnce: 12}},
+		Mutants: []function.Mutant{
+			{Name: "none", Params: `{"on": ["5xx"], "retries": 1, "base": "5ms"}`},
+			{Name: "all of them", Params: `{"on": ["5xx"], "retries": 1, "base": "5ms", "budget": {"percent": 100, "least": 0}}`},
+			{Name: "no retries", Spoil: firstAlone},
 		},
 	}}
+}
+
+// firstAlone leaves of what reached the service each request's first attempt.
+func firstAlone(e *function.Evidence) {
+	seen := map[int]bool{}
+	kept := e.Deliveries[:0]
+	for _, d := range e.Deliveries {
+		if !seen[d.Of] {
+			kept = append(kept, d)
+		}
+		seen[d.Of] = true
+	}
+	e.Deliveries = kept
 }

@@ -101,11 +101,3 @@ func (s Spec) validate() error {
 	}
 	return nil
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("retry: parameters of type %T: want retry.Spec from Decode", spec)
-	}
-	return s, nil
-}

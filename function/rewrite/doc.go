@@ -7,4 +7,8 @@
 // becomes the text with \1 to \9 standing for its groups and \0 for all of it.
 // The query, the method, the body and other headers stay. What no rule matches
 // goes on as it came.
+//
+// The library is a middleware (NewMiddleware) or, for clients of gRPC, a
+// connection over another one (NewGRPC), where the path is the full method and
+// the host the authority.
 package rewrite

@@ -3,11 +3,11 @@ package rewrite
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // rewritten is the model: what becomes of a target (path and query) and a host.
@@ -24,7 +24,7 @@ func (s Spec) rewritten(target, host string) (string, string) {
 			}
 			to = r.To + strings.TrimPrefix(path, r.Prefix)
 		} else {
-			found := regexp.MustCompile(whole(r.Regex)).FindStringSubmatch(path)
+			found := fullmatch.MustCompile(r.Regex).FindStringSubmatch(path)
 			if found == nil {
 				continue
 			}
@@ -49,7 +49,7 @@ func (s Spec) rewritten(target, host string) (string, string) {
 // judge: every request reached the service once, with the target and the host
 // of the model and all else as it was, and was answered by it.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

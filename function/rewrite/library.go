@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // NewMiddleware is the library form: a handler wrapped so gets requests with
@@ -17,20 +19,17 @@ func NewMiddleware(s Spec) (func(http.Handler) http.Handler, error) {
 	rules := compile(s)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			for i := range rules {
-				path, ok := rules[i].rewritten(r.URL.EscapedPath())
-				if !ok {
-					continue
-				}
-				other, err := at(r, path, rules[i].Host)
-				if err != nil {
-					http.Error(w, err.Error(), http.StatusBadRequest)
-					return
-				}
-				r = other
-				break
+			path, host, ok := rules.rewritten(r.URL.EscapedPath())
+			if !ok {
+				next.ServeHTTP(w, r)
+				return
 			}
-			next.ServeHTTP(w, r)
+			other, err := at(r, path, host)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			next.ServeHTTP(w, other)
 		})
 	}, nil
 }
@@ -55,6 +54,20 @@ func at(r *http.Request, path, host string) (*http.Request, error) {
 	return other, nil
 }
 
+// rules are tried in order.
+type rules []compiled
+
+// rewritten is the path after the first rule that matches it, and the host that
+// the rule gives, if any; false when none matches.
+func (rs rules) rewritten(path string) (to, host string, ok bool) {
+	for i := range rs {
+		if to, ok := rs[i].rewritten(path); ok {
+			return to, rs[i].Host, true
+		}
+	}
+	return path, "", false
+}
+
 // compiled is a rule whose expression and text are in Go's language.
 type compiled struct {
 	Rule
@@ -62,11 +75,11 @@ type compiled struct {
 	text  string // ${1} for \1
 }
 
-func compile(s Spec) (all []compiled) {
+func compile(s Spec) (all rules) {
 	for _, r := range s.Rules {
 		c := compiled{Rule: r}
 		if r.Regex != "" {
-			c.whole = regexp.MustCompile(whole(r.Regex)) // validate has tried
+			c.whole = fullmatch.MustCompile(r.Regex) // validate has tried
 			c.text = template(r.To)
 		}
 		all = append(all, c)

@@ -9,12 +9,13 @@ import (
 
 	"github.com/taremesh/tare/dataplane"
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // shape puts a route for each rule before those that are there. It forwards as
 // the last one of them does, which matches everything.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func (r Rule) change(a *routev3.RouteAction) {
 	default:
 		// Envoy replaces every place that matches: all of the path is one.
 		a.RegexRewrite = &matcherv3.RegexMatchAndSubstitute{
-			Pattern: &matcherv3.RegexMatcher{Regex: whole(r.Regex)}, Substitution: r.To,
+			Pattern: &matcherv3.RegexMatcher{Regex: fullmatch.MustCompile(r.Regex).String()}, Substitution: r.To,
 		}
 	}
 }

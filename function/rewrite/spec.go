@@ -87,21 +87,10 @@ func groups(to string, most int) error {
 	return nil
 }
 
-// whole is the expression for all of a path.
-func whole(regex string) string { return `\A(?:` + regex + `)\z` }
-
 func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '?' || r == '#' })
 }
 
 func isHost(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`/\?#@"<>`, r) })
-}
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("rewrite: parameters of type %T: want rewrite.Spec from Decode", spec)
-	}
-	return s, nil
 }

@@ -19,14 +19,14 @@ import (
 func external() *function.External {
 	return &function.External{
 		Serve: func(ctx context.Context, spec function.Spec, l net.Listener) error {
-			s, err := specOf(spec)
+			s, err := function.SpecAs[Spec](spec)
 			if err != nil {
 				return err
 			}
 			return extproc.Serve(ctx, l, s.process())
 		},
 		Config: func(spec function.Spec) (function.FilterConfig, error) {
-			s, err := specOf(spec)
+			s, err := function.SpecAs[Spec](spec)
 			if err != nil {
 				return function.FilterConfig{}, err
 			}

@@ -9,7 +9,7 @@ import (
 // guestConfig is the rules as the modules read them that run inside of a
 // foreign proxy. Claims are said by the headers that they come in.
 func guestConfig(spec function.Spec) ([]byte, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

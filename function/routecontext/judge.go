@@ -89,7 +89,7 @@ func firstQuery(target, name string) []string {
 // judge: every request reached the one service of its rule, once, unchanged,
 // and was answered.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

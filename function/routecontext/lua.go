@@ -10,7 +10,7 @@ import (
 
 // luaScript is the rules as a table, and what is done with them.
 func luaScript(spec function.Spec) (string, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return "", err
 	}

@@ -15,7 +15,7 @@ import (
 
 // shape puts a route for each rule before one for all the rest.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

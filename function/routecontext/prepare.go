@@ -22,7 +22,7 @@ const xfccHeader = "x-forwarded-client-cert"
 // prepare gives the proxy a route for each value of RouteHeader, and the
 // clusters.
 func prepare(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ func Function() function.Function {
 		External: external(),
 		Prepare:  prepare,
 		Replicas: Services,
+		Routes:   true,
 		Example: `{"rules": [{"when": [{"from": "header", "name": "x-tier", "value": "gold"}], "service": 1},` +
 			` {"when": [{"from": "cookie", "name": "lab", "match": "present"}], "service": 2},` +
 			` {"when": [{"from": "query", "name": "v", "value": "2"}, {"from": "method", "value": "GET"}], "service": 1}]}`,
@@ -33,7 +34,7 @@ func Function() function.Function {
 }
 
 func transport(spec function.Spec, services []string) (func(http.RoundTripper) http.RoundTripper, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

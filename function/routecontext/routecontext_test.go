@@ -24,7 +24,7 @@ func decoded(t *testing.T, text string) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return specOf(spec)
+	return function.SpecAs[Spec](spec)
 }
 
 func TestDecodeCompletes(t *testing.T) {

@@ -213,11 +213,3 @@ func (s Spec) asks(from Source) bool {
 		return slices.ContainsFunc(r.When, func(c Condition) bool { return c.From == from })
 	})
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("route-context: parameters of type %T: want routecontext.Spec from Decode", spec)
-	}
-	return s, nil
-}

@@ -33,7 +33,7 @@ func told(params string) func(*function.Evidence) {
 		if err != nil {
 			return
 		}
-		s, err := specOf(decoded)
+		s, err := function.SpecAs[Spec](decoded)
 		if err != nil {
 			return
 		}
@@ -260,7 +260,7 @@ const apart = `{"forwarded": true, "rules": [{"when": [{"from": "query", "name":
 
 // decide is the model as a decision.
 func decide(spec function.Spec) func(function.Request) string {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return func(function.Request) string { return "" }
 	}

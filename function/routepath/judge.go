@@ -2,10 +2,10 @@ package routepath
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // service is the model: the service that a path, as it is written, belongs to.
@@ -14,7 +14,7 @@ func (s Spec) service(path string) int {
 		switch {
 		case r.Path != "" && path == r.Path,
 			r.Prefix != "" && strings.HasPrefix(path, r.Prefix),
-			r.Regex != "" && regexp.MustCompile(whole(r.Regex)).MatchString(path):
+			r.Regex != "" && fullmatch.MustCompile(r.Regex).MatchString(path):
 			return r.Service
 		}
 	}
@@ -23,7 +23,7 @@ func (s Spec) service(path string) int {
 
 // judge: every request reached the one service of its path, once, and was answered.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // NewTransport is the library form: a client's round trippers, wrapped so, send
@@ -43,7 +44,7 @@ func newRouter(s Spec) router {
 	for _, rule := range s.Rules {
 		c := compiled{Rule: rule}
 		if rule.Regex != "" {
-			c.whole = regexp.MustCompile(whole(rule.Regex)) // validate has tried
+			c.whole = fullmatch.MustCompile(rule.Regex) // validate has tried
 		}
 		r = append(r, c)
 	}

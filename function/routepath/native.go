@@ -13,7 +13,7 @@ import (
 // shape gives every virtual host a route for each rule, and one for the rest,
 // in place of what is there; and the proxy a cluster for each service.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ func Function() function.Function {
 		Library:  &function.Library{Transport: transport},
 		Native:   &function.Native{Shape: shape},
 		Replicas: Services,
+		Routes:   true,
 		Example:  `{"rules": [{"path": "/login", "service": 1}, {"prefix": "/static/", "service": 2}, {"regex": "/v[0-9]+/.*", "service": 1}]}`,
 		Judge:    judge,
 		Trials:   trials(),
@@ -34,7 +35,7 @@ func Function() function.Function {
 }
 
 func transport(spec function.Spec, services []string) (func(http.RoundTripper) http.RoundTripper, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ const apart = `{"rules": [{"path": "/pull", "service": 1}, {"prefix": "/images/"
 
 // decide is the model as a decision.
 func decide(spec function.Spec) func(function.Request) string {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return func(function.Request) string { return "" }
 	}

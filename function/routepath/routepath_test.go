@@ -13,6 +13,8 @@ import (
 	"github.com/taremesh/tare/study"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/taremesh/tare/function"
 )
 
 func decoded(t *testing.T, text string) (Spec, error) {
@@ -25,7 +27,7 @@ func decoded(t *testing.T, text string) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return specOf(spec)
+	return function.SpecAs[Spec](spec)
 }
 
 func TestDecodeRefuses(t *testing.T) {

@@ -47,9 +47,6 @@ func (s Spec) validate() error {
 	return nil
 }
 
-// whole is the expression for all of a path.
-func whole(regex string) string { return `\A(?:` + regex + `)\z` }
-
 func (r Rule) validate() error {
 	given := 0
 	for _, text := range []string{r.Path, r.Prefix, r.Regex} {
@@ -71,12 +68,4 @@ func (r Rule) validate() error {
 		return fmt.Errorf("regex: %w", err)
 	}
 	return nil
-}
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("route-path: parameters of type %T: want routepath.Spec from Decode", spec)
-	}
-	return s, nil
 }

@@ -7,6 +7,10 @@
 // are drawn by themselves. Forms need not draw alike: in which service a value
 // of the header lands may differ between them.
 //
+// The library is a round tripper (NewTransport) or, for clients of gRPC, a
+// connection over the services' connections (NewGRPC), where the header is
+// metadata. Both draw alike.
+//
 // The judge is an exact binomial test of each service's share, at a level that
 // is missed by chance once in ten million times. What it would find is a number,
 // not a hope: Power gives the probability that it finds a wrong share. With the

@@ -1,8 +1,13 @@
 package split_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/taremesh/tare/function/split"
 )
@@ -45,4 +50,39 @@ type printing struct{}
 func (printing) RoundTrip(r *http.Request) (*http.Response, error) {
 	fmt.Println(r.Header.Get("X-User"), r.URL.Host)
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+}
+
+// A client of gRPC sends half of the users to a new release, and each of them
+// to the one that their requests over HTTP get.
+func ExampleNewGRPC() {
+	conn, err := split.NewGRPC(split.Spec{Weights: []int{50, 50}, Sticky: "x-user"}, []grpc.ClientConnInterface{service("old"), service("new")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client := grpc_health_v1.NewHealthClient(conn)
+	for _, user := range []string{"ann", "eve", "ann"} {
+		ctx := metadata.AppendToOutgoingContext(context.Background(), "x-user", user)
+		if _, err := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	// Output:
+	// new /grpc.health.v1.Health/Check
+	// old /grpc.health.v1.Health/Check
+	// new /grpc.health.v1.Health/Check
+}
+
+// service sends nothing and says what it would have sent.
+type service string
+
+func (s service) Invoke(_ context.Context, method string, _, _ any, _ ...grpc.CallOption) error {
+	fmt.Println(s, method)
+	return nil
+}
+
+func (s service) NewStream(_ context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+	fmt.Println(s, method)
+	return nil, nil
 }

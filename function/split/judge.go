@@ -16,7 +16,7 @@ const level = 1 - 1e-7
 // values of the sticky header reached one service; and each service's share of
 // the draws, its exact interval holds the weight's.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

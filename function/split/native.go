@@ -12,7 +12,7 @@ import (
 
 // shape has every route that forwards draw among clusters of single services.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -66,11 +66,3 @@ func isToken(s string) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 	})
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("split: parameters of type %T: want split.Spec from Decode", spec)
-	}
-	return s, nil
-}

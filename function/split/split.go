@@ -16,6 +16,7 @@ func Function() function.Function {
 		Library:  &function.Library{Transport: transport},
 		Native:   &function.Native{Shape: shape},
 		Replicas: Services,
+		Routes:   true,
 		Example:  `{"weights": [90, 10]}`,
 		Judge:    judge,
 		Trials:   trials(),
@@ -31,7 +32,7 @@ func Function() function.Function {
 }
 
 func transport(spec function.Spec, services []string) (func(http.RoundTripper) http.RoundTripper, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

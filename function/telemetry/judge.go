@@ -18,7 +18,7 @@ type figures struct {
 // judge: the entries and the requests are the same, one for one, and the
 // proxies' counters are as many.
 func judge(spec function.Spec, e function.Evidence) error {
-	if _, err := specOf(spec); err != nil {
+	if _, err := function.SpecAs[Spec](spec); err != nil {
 		return err
 	}
 	if e.Collected == nil {

@@ -24,7 +24,7 @@ const (
 // shape gives the connection manager a logger, and the proxy a cluster of the
 // collector.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@
 // 504; when it has begun, its connection is cut, since a status cannot be taken
 // back. In both cases the request to the service is cancelled.
 //
-// The library is a round tripper for clients, net/http's and gRPC's. In a
-// proxy it is the timeout of every route.
+// The library is a round tripper for clients of net/http (Transport) or
+// interceptors for clients of gRPC, whose calls and streams end with the code
+// DeadlineExceeded. In a proxy it is the timeout of every route.
 package timeout

@@ -38,7 +38,7 @@ const slack = 5 * time.Millisecond
 // middle of the response, in time; the service is told. All others get what
 // the service sent.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

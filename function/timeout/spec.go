@@ -37,11 +37,3 @@ func Decode(p study.Params) (function.Spec, error) {
 	}
 	return s, nil
 }
-
-func specOf(spec function.Spec) (Spec, error) {
-	s, ok := spec.(Spec)
-	if !ok {
-		return Spec{}, fmt.Errorf("timeout: parameters of type %T: want timeout.Spec from Decode", spec)
-	}
-	return s, nil
-}

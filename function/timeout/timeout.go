@@ -33,7 +33,7 @@ func Function() function.Function {
 const noClock = "cannot: a filter is called when something comes, and what a timeout waits for is that nothing does; what it can do is ask the router for one, by a header, and then the router keeps the time: that is form native"
 
 func library(spec function.Spec, _ []string) (func(http.RoundTripper) http.RoundTripper, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}

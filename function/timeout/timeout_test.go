@@ -98,7 +98,7 @@ func TestInterceptorEndsCall(t *testing.T) {
 		}
 	}()
 	cc, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithUnaryInterceptor(UnaryClientInterceptor(300*time.Millisecond)))
+		grpc.WithUnaryInterceptor(UnaryClientInterceptor(300*time.Millisecond)), grpc.WithStreamInterceptor(StreamClientInterceptor(300*time.Millisecond)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +110,46 @@ func TestInterceptorEndsCall(t *testing.T) {
 	if !<-service.left {
 		t.Error("the service was told no deadline")
 	}
+	stream, err := grpc_health_v1.NewHealthClient(cc).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Errorf("in time: %v", err)
+	}
+	if _, err := stream.Recv(); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("a stream that does not end: error %v", err)
+	}
+	if !<-service.left {
+		t.Error("the service was told no deadline of the stream")
+	}
+}
+
+// A stream that has ended, or never began, holds no time any more.
+func TestInterceptorEndsItsTime(t *testing.T) {
+	cc, err := grpc.NewClient("127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cc.Close()
+	var began context.Context
+	_, err = StreamClientInterceptor(time.Hour)(t.Context(), &grpc.StreamDesc{}, cc, "/a.B/C",
+		func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+			began = ctx
+			return cc.NewStream(ctx, desc, method, opts...)
+		})
+	if err == nil || began.Err() == nil {
+		t.Errorf("a stream of a closed connection: %v, its time: %v", err, began.Err())
+	}
+}
+
+// Watch sends one message, and then none.
+func (s slowHealth) Watch(_ *grpc_health_v1.HealthCheckRequest, stream grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
+	if err := stream.Send(&grpc_health_v1.HealthCheckResponse{}); err != nil {
+		return err
+	}
+	_, err := s.Check(stream.Context(), nil)
+	return err
 }
 
 // TestUpgradedConnectionsLast: a switched protocol is no response that takes

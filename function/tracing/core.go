@@ -12,7 +12,9 @@ import (
 type traceContext struct {
 	trace   [16]byte
 	span    [8]byte
+	decided bool // whether it is sampled; else that is for who reads it
 	sampled bool
+	debug   bool // B3: sampled, whatever the rules are
 }
 
 // work is one span that is under way.
@@ -25,7 +27,7 @@ type work struct {
 // format reads and writes a context in headers.
 type format struct {
 	// read finds the context of a request; there tells whether there is one,
-	// and ok whether it is well formed.
+	// and ok whether it is well formed. A decision may stand alone.
 	read func(get func(name string) string) (c traceContext, there, ok bool)
 	// write sets the headers of a context whose parent is given.
 	write func(w work, set func(name, value string))
@@ -42,7 +44,10 @@ func (f format) begin(sample float64, get func(string) string, set func(name, va
 	}
 	w = work{traceContext: c, parent: c.span, began: time.Now()}
 	if !there {
-		w.trace, w.sampled = newTrace(), rand.Float64()*100 < sample
+		w.trace = newTrace()
+	}
+	if !w.decided {
+		w.sampled = rand.Float64()*100 < sample
 	}
 	w.span = newSpan()
 	f.write(w, set)
@@ -81,7 +86,7 @@ func readW3C(get func(string) string) (c traceContext, there, ok bool) {
 	var version, flags [1]byte
 	ok = len(parts) == 4 && unhex(version[:], parts[0]) && version[0] != 0xff && unhex(c.trace[:], parts[1]) &&
 		unhex(c.span[:], parts[2]) && unhex(flags[:], parts[3]) && c.trace != [16]byte{} && c.span != [8]byte{}
-	c.sampled = flags[0]&1 == 1
+	c.decided, c.sampled = true, flags[0]&1 == 1
 	return c, true, ok
 }
 
@@ -99,13 +104,30 @@ func digit(sampled bool) string {
 	return "0"
 }
 
-// readB3 reads B3, in one header or in several. A trace id of 64 bits is the
-// lower half of one of 128.
+// readB3 reads B3, in one header or in several (openzipkin/b3-propagation). A
+// trace id of 64 bits is the lower half of one of 128. Without a sampling state
+// the decision is left to who reads it; a state without ids decides for the trace
+// that is begun. Debug is a decision, too.
 func readB3(get func(string) string) (c traceContext, there, ok bool) {
-	trace, span, flag := get("x-b3-traceid"), get("x-b3-spanid"), get("x-b3-sampled")
-	if one := get("b3"); one != "" {
-		parts := append(strings.Split(one, "-"), "", "", "")
-		trace, span, flag = parts[0], parts[1], parts[2]
+	trace, span, state := get("x-b3-traceid"), get("x-b3-spanid"), get("x-b3-sampled")
+	if get("x-b3-flags") == "1" {
+		state = "d"
+	}
+	switch one := get("b3"); {
+	case one == "":
+	case strings.Contains(one, "-"):
+		parts := append(strings.Split(one, "-"), "")
+		trace, span, state = parts[0], parts[1], parts[2]
+	default: // a state alone
+		trace, span, state = "", "", one
+	}
+	switch state {
+	case "1", "true":
+		c.decided, c.sampled = true, true
+	case "0", "false":
+		c.decided = true
+	case "d":
+		c.decided, c.sampled, c.debug = true, true, true
 	}
 	if trace == "" && span == "" {
 		return c, false, false
@@ -114,19 +136,22 @@ func readB3(get func(string) string) (c traceContext, there, ok bool) {
 		trace = strings.Repeat("0", 16) + trace
 	}
 	ok = unhex(c.trace[:], trace) && unhex(c.span[:], span) && c.trace != [16]byte{} && c.span != [8]byte{}
-	c.sampled = flag == "1" || flag == "d"
 	return c, true, ok
 }
 
-// writeB3 writes B3 in several headers.
+// writeB3 writes B3 in several headers, of which debug stands instead of sampled.
 func writeB3(w work, set func(name, value string)) {
+	sampled, flags, parent := digit(w.sampled), "", ""
+	if w.debug {
+		sampled, flags = "", "1"
+	}
+	if w.parent != [8]byte{} {
+		parent = hex.EncodeToString(w.parent[:])
+	}
 	set("b3", "")
 	set("x-b3-traceid", hex.EncodeToString(w.trace[:]))
 	set("x-b3-spanid", hex.EncodeToString(w.span[:]))
-	set("x-b3-sampled", digit(w.sampled))
-	if w.parent == [8]byte{} {
-		set("x-b3-parentspanid", "")
-		return
-	}
-	set("x-b3-parentspanid", hex.EncodeToString(w.parent[:]))
+	set("x-b3-sampled", sampled)
+	set("x-b3-flags", flags)
+	set("x-b3-parentspanid", parent)
 }

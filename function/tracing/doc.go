@@ -13,6 +13,7 @@
 // The context is W3C's traceparent, with tracestate untouched; the library also
 // knows B3, which Envoy's OTLP tracer does not. native is Envoy's tracer on its
 // connection manager; the embedded plane runs a Go filter of the same message
-// (native_filter.go), which refuses by name what it does not honour. The folder
+// (native_filter.go), which refuses by name what it does not honour. library is
+// a middleware, or interceptors for servers of gRPC (NewGRPC). The folder
 // is not named trace, which is a package of Go's.
 package tracing

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -41,11 +42,11 @@ func newExporter(service string, addr func() (string, bool)) *exporter {
 }
 
 // finish takes a span that is over; without room it is dropped.
-func (e *exporter) finish(w work, name string, status string) {
+func (e *exporter) finish(w work, name string, outcome *commonv1.KeyValue) {
 	s := &tracev1.Span{
 		TraceId: w.trace[:], SpanId: w.span[:], Name: name, Kind: tracev1.Span_SPAN_KIND_SERVER,
 		StartTimeUnixNano: uint64(w.began.UnixNano()), EndTimeUnixNano: uint64(time.Now().UnixNano()),
-		Attributes: []*commonv1.KeyValue{text("http.status_code", status)},
+		Attributes: []*commonv1.KeyValue{outcome},
 	}
 	if w.parent != [8]byte{} {
 		s.ParentSpanId = w.parent[:]
@@ -54,6 +55,11 @@ func (e *exporter) finish(w work, name string, status string) {
 	case e.spans <- s:
 	default:
 	}
+}
+
+// answered is the outcome of a request of HTTP.
+func answered(status int) *commonv1.KeyValue {
+	return text("http.status_code", strconv.Itoa(status))
 }
 
 func text(key, value string) *commonv1.KeyValue {

@@ -36,7 +36,7 @@ func toldBy(propagation string, h http.Header) (t told, ok bool) {
 // came with, with its caller's span as parent, and the service behind was told
 // of this span; the others have none. Under load nobody looks at spans.
 func judge(spec function.Spec, e function.Evidence) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package tracing
 import (
 	"net/http"
 	"runtime"
-	"strconv"
 
 	"github.com/taremesh/tare/function"
 )
@@ -11,7 +10,7 @@ import (
 // middleware is the library form. The headers of the request that the handler
 // gets name its span: what it calls with them joins the trace.
 func middleware(spec function.Spec) (func(http.Handler) http.Handler, error) {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +39,7 @@ func (t *tracer) wrap(next http.Handler) http.Handler {
 			return
 		}
 		seen := &watched{ResponseWriter: w, status: http.StatusOK}
-		defer func() { t.exporter.finish(work, r.Method, strconv.Itoa(seen.status)) }()
+		defer func() { t.exporter.finish(work, r.Method, answered(seen.status)) }()
 		next.ServeHTTP(seen, r)
 	})
 }

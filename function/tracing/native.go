@@ -27,12 +27,12 @@ const (
 // shape gives the connection manager a tracer, and the proxy a cluster of the
 // collector.
 func shape(spec function.Spec, r *dataplane.Resources) error {
-	s, err := specOf(spec)
+	s, err := function.SpecAs[Spec](spec)
 	if err != nil {
 		return err
 	}
 	if s.Propagation != W3C {
-		return errors.New("trace: propagation b3: Envoy's tracer that speaks OTLP reads and writes W3C's context alone: use w3c, or the library")
+		return errors.New("trace: propagation b3: Envoy's tracer that speaks OTLP reads and writes W3C's context alone, and the one of B3 (Zipkin's) speaks no OTLP: use w3c, or the library")
 	}
 	if err := r.Beside(cluster, s.Collector); err != nil {
 		return fmt.Errorf("trace: %w", err)

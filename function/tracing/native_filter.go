@@ -2,7 +2,6 @@ package tracing
 
 import (
 	"fmt"
-	"strconv"
 	"sync"
 
 	tracev3 "github.com/envoyproxy/go-control-plane/envoy/config/trace/v3"
@@ -98,6 +97,6 @@ func (f *filter) Handle(x function.Exchange) (proceed bool) {
 // Finish ends it.
 func (f *filter) Finish(x function.Exchange, e function.Ending) {
 	if w, ok := f.under.LoadAndDelete(x); ok {
-		f.finish(w.(work), string(x.Method()), strconv.Itoa(e.Status))
+		f.finish(w.(work), string(x.Method()), answered(e.Status))
 	}
 }

@@ -84,12 +84,69 @@ func TestReadB3(t *testing.T) {
 		"debug":   {map[string]string{"b3": trace + "-" + span + "-d"}, true, true, true},
 		"half":    {map[string]string{"x-b3-traceid": trace}, true, false, false},
 		"zero":    {map[string]string{"x-b3-traceid": strings.Repeat("0", 32), "x-b3-spanid": span}, true, false, false},
+		"flags":   {map[string]string{"x-b3-traceid": trace, "x-b3-spanid": span, "x-b3-flags": "1"}, true, true, true},
+		"true":    {map[string]string{"x-b3-traceid": trace, "x-b3-spanid": span, "x-b3-sampled": "true"}, true, true, true},
+		"cut off": {map[string]string{"b3": trace + "-"}, true, false, false},
 	} {
 		got, there, ok := readB3(func(name string) string { return c.headers[name] })
 		if there != c.there || ok != c.ok || ok && got.sampled != c.sampled {
 			t.Errorf("%s: %t %t %t", name, there, ok, got.sampled)
 		}
 	}
+}
+
+// TestB3Decides: what the headers say of sampling holds, with ids and without; what
+// they leave open is decided here; debug is handed on as debug.
+func TestB3Decides(t *testing.T) {
+	const ids = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
+	for name, c := range map[string]struct {
+		headers        map[string]string
+		never, always  bool // whether it is sampled by a share of 0, of 100 %
+		sampled, flags string
+	}{
+		"nothing":           {nil, false, true, "1", ""},
+		"left open":         {map[string]string{"b3": ids}, false, true, "1", ""},
+		"denied":            {map[string]string{"b3": ids + "-0"}, false, false, "0", ""},
+		"denied, alone":     {map[string]string{"b3": "0"}, false, false, "0", ""},
+		"denied, a header":  {map[string]string{"x-b3-sampled": "0"}, false, false, "0", ""},
+		"accepted, alone":   {map[string]string{"x-b3-sampled": "1"}, true, true, "1", ""},
+		"debug":             {map[string]string{"b3": ids + "-d"}, true, true, "", "1"},
+		"debug, by flags":   {map[string]string{"x-b3-flags": "1"}, true, true, "", "1"},
+		"a state not known": {map[string]string{"x-b3-sampled": "yes"}, false, true, "1", ""},
+	} {
+		for _, share := range []float64{0, 100} {
+			told := map[string]string{}
+			w, ok := formats[B3].begin(share, func(name string) string { return c.headers[name] }, func(name, value string) { told[name] = value })
+			if want := share == 0 && c.never || share == 100 && c.always; !ok || w.sampled != want {
+				t.Errorf("%s, %v %%: sampled %t, %t, want %t", name, share, w.sampled, ok, want)
+			}
+			if share == 100 && (told["x-b3-sampled"] != c.sampled || told["x-b3-flags"] != c.flags) {
+				t.Errorf("%s: told %v", name, told)
+			}
+		}
+	}
+}
+
+// FuzzReadB3: what is well formed is told again as it was.
+func FuzzReadB3(f *testing.F) {
+	f.Add("0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1-b7ad6b7169203331", "", "", "", "")
+	f.Add("0", "", "", "", "")
+	f.Add("-", "8448eb211c80319c", "b7ad6b7169203331", "0", "1")
+	f.Fuzz(func(t *testing.T, one, trace, span, sampled, flags string) {
+		in := map[string]string{"b3": one, "x-b3-traceid": trace, "x-b3-spanid": span, "x-b3-sampled": sampled, "x-b3-flags": flags}
+		c, there, ok := readB3(func(name string) string { return in[name] })
+		if !there && ok || c.sampled && !c.decided || c.debug && !c.sampled {
+			t.Fatalf("%v: %+v %t %t", in, c, there, ok)
+		}
+		if !ok || !c.decided {
+			return
+		}
+		out := map[string]string{}
+		writeB3(work{traceContext: c}, func(name, value string) { out[name] = value })
+		if again, _, ok := readB3(func(name string) string { return out[name] }); !ok || again != c {
+			t.Errorf("%v became %v: %+v, %+v", in, out, c, again)
+		}
+	})
 }
 
 func FuzzReadW3C(f *testing.F) {
@@ -164,4 +221,14 @@ func TestFilterRefusesFieldsByName(t *testing.T) {
 	}
 	f.(*filter).Close()
 	f.(*filter).Close()
+}
+
+// TestNativeRefusesB3: Envoy's tracer that writes it speaks no OTLP, and the one
+// that speaks OTLP does not write it.
+func TestNativeRefusesB3(t *testing.T) {
+	s := Spec{Collector: "127.0.0.1:1", Sample: 50, Propagation: B3, Service: "x"}
+	err := Function().Native.Shape(s, &dataplane.Resources{})
+	if err == nil || !strings.Contains(err.Error(), "use w3c, or the library") {
+		t.Errorf("error %v, want the reason and what to do", err)
+	}
 }

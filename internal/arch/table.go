@@ -14,16 +14,16 @@ type layer struct {
 // layers is the house, lowest first: a package imports only strictly lower
 // layers. A folder without a line here is a finding.
 var layers = []layer{
-	{"ground", []string{"guest", "guest/inside", "internal/arch", "internal/balance", "internal/crate", "internal/golden", "internal/grpcconn", "internal/http1", "internal/named", "internal/process", "internal/protofield", "internal/tally"}},
+	{"ground", []string{"guest", "guest/inside", "internal/arch", "internal/balance", "internal/calltest", "internal/chromium", "internal/condition", "internal/crate", "internal/fullmatch", "internal/golden", "internal/grpcconn", "internal/http1", "internal/named", "internal/picture", "internal/process", "internal/protofield", "internal/tally"}},
 	// What answers a proxy's questions by gRPC.
-	{"services", []string{"internal/extproc", "internal/rls"}},
+	{"services", []string{"internal/echo", "internal/extproc", "internal/rls"}},
 	{"words", []string{"internal/collect", "measure", "stat", "study"}},
 	{"proxies", []string{"dataplane"}},
 	{"contracts", []string{"api", "function", "load", "workload"}},
-	{"apparatus", []string{"dataplane/xds", "testbed"}},
+	{"apparatus", []string{"dataplane/xds", "load/call", "load/spool", "testbed"}},
 	{"composition", []string{"mesh", "placement"}},
 	{"experiment", []string{"experiment"}},
-	{"records", []string{"comparison", "report", "store", "vet"}},
+	{"records", []string{"comparison", "loadreport", "report", "store", "vet"}},
 	{"exchange", []string{"atlas", "exposition", "smp"}},
 	// Parts of an implementation, in folders below its own: only it imports them.
 	{parts, []string{
@@ -70,9 +70,9 @@ type home struct {
 // homes lists every dependency. An import of anything else is a finding.
 var homes = []home{
 	{"github.com/envoyproxy/go-control-plane", []string{"dataplane", "dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "dataplane/envoy", "function/*/native.go", "function/*/native_*.go", "function/*/external.go", "function/*/prepare.go", "placement", "mesh/consul", "function/*/external_*.go", "internal/extproc", "internal/rls", "internal/collect"}},
-	{"google.golang.org/grpc", []string{"dataplane/xds", "dataplane/embedded", "dataplane/embedded/*", "function/*", "workload/*", "internal/extproc", "internal/grpcconn", "internal/rls", "internal/collect"}},
+	{"google.golang.org/grpc", []string{"dataplane/xds", "load/call", "load/fleet", "load/openloop", "dataplane/embedded", "dataplane/embedded/*", "function/*", "workload/*", "internal/balance", "internal/calltest", "internal/extproc", "internal/grpcconn", "internal/rls", "internal/collect"}},
 	{"google.golang.org/genproto/googleapis/rpc", []string{"dataplane/embedded", "function/*"}},
-	{"google.golang.org/protobuf", []string{"internal/protofield", "api", "function", "function/*", "dataplane", "dataplane/*", "dataplane/embedded/*", "placement", "mesh/consul", "smp", "exposition", "internal/extproc", "internal/rls", "internal/collect"}},
+	{"google.golang.org/protobuf", []string{"internal/protofield", "load/fleet", "load/call", "api", "function", "function/*", "dataplane", "dataplane/*", "dataplane/embedded/*", "placement", "mesh/consul", "smp", "exposition", "internal/extproc", "internal/rls", "internal/collect"}},
 	{"C", []string{"guest/dynmod"}}, // it is loaded by Envoy, by C's rules
 	{"github.com/tetratelabs/wazero", []string{"dataplane/proxywasm"}},
 	{"modernc.org/sqlite", []string{"store/sqlite", "workload/imagehub"}},
@@ -89,20 +89,20 @@ var homes = []home{
 	{"github.com/klauspost/compress", []string{"function/compression"}},
 	{"github.com/hashicorp/go-retryablehttp", []string{"function/retry"}},
 	{"github.com/rs/cors", []string{"function/cors"}},
-	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "dataplane/proxywasm"}},
+	{"golang.org/x/sys", []string{"internal/process", "measure", "load/openloop", "load/fleet", "dataplane/proxywasm"}},
 	{"gonum.org/v1/gonum", []string{"stat"}},
 	{"github.com/layer5io/service-mesh-performance", []string{"smp"}},
-	{"github.com/HdrHistogram/hdrhistogram-go", []string{"exposition"}},
+	{"github.com/HdrHistogram/hdrhistogram-go", []string{"exposition", "load/spool"}},
 	{"go.opentelemetry.io/proto/slim/otlp", []string{"exposition", "internal/collect", "function/*"}},
-	{"github.com/google/go-cmp", conformancePackages}, // and tests
-	{"github.com/santhosh-tekuri/jsonschema", nil},    // tests only
-	{"github.com/chromedp", nil},                      // tests only
+	{"github.com/google/go-cmp", conformancePackages},      // and tests
+	{"github.com/santhosh-tekuri/jsonschema", nil},         // tests only
+	{"github.com/chromedp", []string{"internal/chromium"}}, // and tests
 	{"github.com/prometheus/client_golang", []string{"function/metrics"}},
 	{"github.com/prometheus/client_model", []string{"dataplane/embedded"}},
 	{"github.com/prometheus", nil},        // tests only
 	{"github.com/summerwind/h2spec", nil}, // tests only
-	{"golang.org/x/net", nil},             // tests only
-	{"golang.org/x/perf", nil},            // tests only
+	{"golang.org/x/net", []string{"load/openloop", "loadtest", "dataplane/embedded"}},
+	{"golang.org/x/perf", nil}, // tests only
 }
 
 // drivers may be imported for their effect alone, in their home.

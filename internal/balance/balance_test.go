@@ -296,7 +296,7 @@ func TestPriorities(t *testing.T) {
 }
 
 func TestLocalities(t *testing.T) {
-	for _, p := range []balance.Policy{balance.RoundRobin, balance.LeastRequest, balance.Maglev} {
+	for _, p := range []balance.Policy{balance.RoundRobin, balance.LeastRequest, balance.Maglev, balance.Random} {
 		config := balance.DefaultConfig()
 		config.Policy, config.Localities = p, true
 		place := func(down int) []balance.Member {
@@ -310,12 +310,12 @@ func TestLocalities(t *testing.T) {
 			got := counts(picks(g, n, hashed))
 			return float64(got[5]+got[6]+got[7]+got[8]) / n
 		}
-		if s := share(); math.Abs(s-.75) > .02 {
+		if s := share(); math.Abs(s-.75) > .03 {
 			t.Errorf("policy %d: the heavy locality had %.3f", p, s)
 		}
 		// Half of its hosts bear 0.7 of its weight: 2.1 of 3.1.
 		g.Set(config, place(2))
-		if s := share(); math.Abs(s-2.1/3.1) > .02 {
+		if s := share(); math.Abs(s-2.1/3.1) > .03 {
 			t.Errorf("policy %d: with half of its hosts it had %.3f", p, s)
 		}
 	}

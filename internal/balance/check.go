@@ -15,6 +15,9 @@ type Check struct {
 	Host string // of the request; empty: its address
 	// Statuses that are well; none means 200 alone.
 	Statuses []Range
+	// Ask asks instead of a GET, where it is set: whether the host at the address
+	// is well, or an error where it did not answer.
+	Ask func(ctx context.Context, addr string) (well bool, err error)
 
 	Timeout  time.Duration
 	Interval time.Duration
@@ -128,6 +131,9 @@ func (w *watcher) take(a answer) (changed bool) {
 func (w *watcher) ask(ctx context.Context) answer {
 	ctx, cancel := context.WithTimeout(ctx, w.check.Timeout)
 	defer cancel()
+	if w.check.Ask != nil {
+		return answerOf(w.check.Ask(ctx, w.host.Addr))
+	}
 	if w.check.Path == "" {
 		c, err := w.g.dial(ctx, w.host.Addr)
 		if err != nil {
@@ -137,10 +143,14 @@ func (w *watcher) ask(ctx context.Context) answer {
 		return fine
 	}
 	status, err := w.get(ctx)
+	return answerOf(w.check.well(status), err)
+}
+
+func answerOf(well bool, err error) answer {
 	switch {
 	case err != nil:
 		return silent
-	case !w.check.well(status):
+	case !well:
 		return bad
 	}
 	return fine

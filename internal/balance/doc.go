@@ -9,7 +9,8 @@
 // seldom (who is healthy, rings, loads of priorities) is made anew into a view,
 // which Pick finds through one atomic pointer; Pick allocates nothing. Hosts are
 // judged by what they answer (Outlier) and by asking them (Check); the goroutines
-// of both end with Close. A Breaker counts what is under way.
+// of both end with Close. A Breaker counts what is under way. Transport and Conn
+// put all that into clients of net/http and of gRPC.
 //
 // The package opens no connection but those of checks, and knows no protocol
 // but theirs. It has no zone awareness, no subsets, no slow start and no

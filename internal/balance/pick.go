@@ -17,8 +17,6 @@ func (g *Group) picker(priority int, chosen, all []candidate) picker {
 		return newRing(g.config.Ring, g.shares(chosen, all))
 	case Maglev:
 		return newMaglev(g.config.TableSize, g.shares(chosen, all))
-	case Random:
-		return random(hostsOf(chosen))
 	}
 	if !g.config.Localities {
 		return g.within(priority, chosen)
@@ -35,6 +33,8 @@ func (g *Group) within(priority int, chosen []candidate) picker {
 		alike = alike && weights[i] == weights[0]
 	}
 	switch {
+	case g.config.Policy == Random:
+		return random(hosts) // whatever their weights
 	case g.config.Policy == LeastRequest && alike:
 		return &leastRequest{hosts, max(g.config.Choices, 1)}
 	case g.config.Policy == LeastRequest:

@@ -33,6 +33,10 @@ const patience = 15 * time.Second
 // NewTransport makes a transport over addresses (host:port), in one group of
 // its own. Close it.
 func NewTransport(next http.RoundTripper, c Config, addrs []string, change func(int, *Member)) *Transport {
+	return &Transport{Next: next, Group: newGroupOf(c, addrs, change)}
+}
+
+func newGroupOf(c Config, addrs []string, change func(int, *Member)) *Group {
 	members := make([]Member, len(addrs))
 	for i, addr := range addrs {
 		members[i].Addr = addr
@@ -42,7 +46,7 @@ func NewTransport(next http.RoundTripper, c Config, addrs []string, change func(
 	}
 	g := NewGroup(nil)
 	g.Set(c, members)
-	return &Transport{Next: next, Group: g}
+	return g
 }
 
 // Close ends what runs beside the requests.

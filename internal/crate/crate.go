@@ -140,7 +140,7 @@ func (c *Crate) Build(t testing.TB, features ...string) []byte {
 // exports are what the filters use of what a host may call. The SDK exports
 // everything there is, and a host then calls all of it, for each request.
 var exports = []string{
-	"memory", "malloc", "tare_lend", "_initialize", "proxy_abi_version_0_2_1",
+	"memory", "malloc", "tare_lend", "tare_wants", "tare_on_request", "_initialize", "proxy_abi_version_0_2_1",
 	"proxy_on_vm_start", "proxy_on_configure", "proxy_on_context_create", "proxy_on_delete",
 	"proxy_on_request_headers", "proxy_on_response_headers",
 }

@@ -10,14 +10,17 @@ var (
 	ErrTrailer        = bad("a trailer field is malformed, or the trailers are larger than 8 KiB")
 )
 
-const (
-	maxExtension = 256
-	maxTrailer   = 8 << 10
-)
+const maxExtension = 256
+
+// MaxTrailer is the largest size of a body's trailers.
+const MaxTrailer = 8 << 10
 
 // Chunks reads a chunked body piece by piece. The zero value stands at the
-// start of one. Extensions and trailers are checked and dropped.
+// start of one. Extensions are checked and dropped, and so are trailers unless
+// they are to be kept.
 type Chunks struct {
+	Keep   bool // the trailers
+	kept   []byte
 	state  chunkState
 	left   int64 // of the chunk's data
 	digits int
@@ -147,8 +150,11 @@ func (c *Chunks) sizeEnd(b byte) error {
 
 func (c *Chunks) trailer(b byte) error {
 	c.extra++
-	if c.extra > maxTrailer {
+	if c.extra > MaxTrailer {
 		return ErrTrailer
+	}
+	if last := c.state == atTrailer && b == '\r' || c.state == atEndLF; c.Keep && !last {
+		c.kept = append(c.kept, b)
 	}
 	switch c.state {
 	case atTrailer:

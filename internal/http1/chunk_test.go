@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,7 +55,7 @@ var refusedChunks = []struct {
 	{"a folded trailer", "0\r\na: b\r\n c\r\n\r\n", ErrTrailer},
 	{"a trailer that ends in LF", "0\r\na: b\n\r\n", ErrTrailer},
 	{"the end is LF alone", "0\r\n\n", ErrTrailer},
-	{"large trailers", "0\r\na: " + strings.Repeat("b", maxTrailer) + "\r\n\r\n", ErrTrailer},
+	{"large trailers", "0\r\na: " + strings.Repeat("b", MaxTrailer) + "\r\n\r\n", ErrTrailer},
 }
 
 func TestChunksRefused(t *testing.T) {
@@ -93,7 +94,7 @@ func FuzzChunked(f *testing.F) {
 		f.Add([]byte(c.in), uint8(1))
 	}
 	f.Add([]byte("5\r\nhello\r\n0\r\n\r\n"), uint8(2))
-	f.Add([]byte("0\r\na: "+strings.Repeat("b", maxTrailer/2)+"\r\n\r\n"), uint8(2))
+	f.Add([]byte("0\r\na: "+strings.Repeat("b", MaxTrailer/2)+"\r\n\r\n"), uint8(2))
 	f.Add([]byte("5;a=b\r\nhello\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n"), uint8(3))
 	f.Fuzz(func(t *testing.T, in []byte, piece uint8) {
 		whole, used, done, err := decode(in, len(in)+1)
@@ -120,9 +121,87 @@ func FuzzChunked(f *testing.F) {
 func dechunk(b []byte) ([]byte, error) {
 	head := strings.NewReader(ok + "Transfer-Encoding: chunked\r\n\r\n")
 	// net/http takes trailers up to the size of the buffer it reads through.
-	r, err := http.ReadResponse(bufio.NewReaderSize(io.MultiReader(head, bytes.NewReader(b)), 2*maxTrailer), nil)
+	r, err := http.ReadResponse(bufio.NewReaderSize(io.MultiReader(head, bytes.NewReader(b)), 2*MaxTrailer), nil)
 	if err != nil {
 		return nil, err
 	}
 	return io.ReadAll(r.Body)
+}
+
+// Trailers that are kept are those that came, however they came; what may not be
+// handed on is not.
+func TestTrailers(t *testing.T) {
+	in := "1\r\na\r\n0\r\nA: b\r\nContent-Length: 5\r\nTRANSFER-ENCODING: chunked\r\nHost: h\r\nx-c:  d \r\nE:\r\n\r\n"
+	for _, piece := range []int{1, 2, 7, len(in)} {
+		c := Chunks{Keep: true}
+		for used := 0; !c.Done(); {
+			_, n, err := c.Next([]byte(in)[used:min(used+piece, len(in))])
+			if err != nil {
+				t.Fatal(err)
+			}
+			used += n
+		}
+		if got, want := string(AppendEnd(nil, c.Trailer())), "0\r\nA: b\r\nx-c: d\r\nE: \r\n\r\n"; got != want {
+			t.Errorf("by %d: %q, want %q", piece, got, want)
+		}
+	}
+	if got := string(AppendEnd(nil, nil)); got != LastChunk {
+		t.Errorf("without trailers: %q", got)
+	}
+}
+
+// FuzzTrailers: however a body is cut in pieces its trailers are the same, and
+// what is handed on of them net/http reads as those fields and nothing else.
+func FuzzTrailers(f *testing.F) {
+	f.Add([]byte("a: b\r\nc:d\r\n"), uint8(1))
+	f.Add([]byte("content-length: 5\r\nx: y\r\n"), uint8(3))
+	f.Add([]byte("a: b\r\n c\r\n"), uint8(2))
+	f.Add([]byte(":\r\n"), uint8(2))
+	f.Fuzz(func(t *testing.T, fields []byte, piece uint8) {
+		in := append(append([]byte("0\r\n"), fields...), '\r', '\n')
+		read := func(piece int) (Chunks, int, error) {
+			c := Chunks{Keep: true}
+			used := 0
+			for used < len(in) && !c.Done() {
+				_, n, err := c.Next(in[used:min(used+piece, len(in))])
+				if err != nil {
+					return c, used, err
+				}
+				used += n
+			}
+			return c, used, nil
+		}
+		whole, used, err := read(len(in))
+		cut, used2, err2 := read(int(piece) + 1)
+		if used != used2 && err == nil || !errors.Is(err, err2) || err == nil && !bytes.Equal(whole.Trailer(), cut.Trailer()) {
+			t.Fatalf("%q: whole %q %d %v, in pieces %q %d %v", in, whole.Trailer(), used, err, cut.Trailer(), used2, err2)
+		}
+		if err != nil || !whole.Done() {
+			return
+		}
+		want := http.Header{}
+		EachTrailer(whole.Trailer(), func(name, value []byte) { want.Add(string(name), string(value)) })
+		for _, name := range []string{"Content-Length", "Transfer-Encoding", "Host", "Connection", "Trailer"} {
+			if want[name] != nil {
+				t.Errorf("%s is handed on", name)
+			}
+		}
+		head := strings.NewReader(ok + "Transfer-Encoding: chunked\r\n\r\n")
+		out := AppendEnd(nil, whole.Trailer())
+		r, err := http.ReadResponse(bufio.NewReaderSize(io.MultiReader(head, bytes.NewReader(out)), 2*MaxTrailer), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(r.Body); err != nil || len(body) > 0 {
+			t.Fatalf("%q: net/http reads %q, %v", out, body, err)
+		}
+		if len(r.Trailer) != len(want) {
+			t.Errorf("%q: net/http reads %v, want %v", out, r.Trailer, want)
+		}
+		for name, values := range want {
+			if !slices.Equal(r.Trailer[name], values) {
+				t.Errorf("%q: net/http reads %s as %q, want %q", out, name, r.Trailer[name], values)
+			}
+		}
+	})
 }

@@ -51,6 +51,8 @@ type Head struct {
 	Fields []Field // without those that concern one hop only
 	Length int64   // of the body; Chunked, UntilEnd
 	Close  bool    // the connection ends after this message
+	// Announce: the field Trailer is kept, since trailers are handed on.
+	Announce bool
 
 	minor     byte
 	keepAlive bool
@@ -155,7 +157,7 @@ func (h *Head) note(name, value []byte) (keep bool, err error) {
 			h.upgrade = value
 			return false, nil
 		}
-		return !Is(name, "trailer"), nil
+		return h.Announce || !Is(name, "trailer"), nil
 	case len("connection"): // and keep-alive
 		if Is(name, "connection") {
 			return false, h.connection(value)

@@ -58,7 +58,7 @@ var groups = []group{
 	},
 	{
 		name:  "browser",
-		args:  []string{"-tags", "browser", "-run", "^TestBrowser", "./cli", "./report"},
+		args:  []string{"-tags", "browser", "-run", "^TestBrowser", "./atlas", "./cli", "./loadreport", "./report"},
 		needs: []need{{program: "chromium"}}, hint: "apt-get install chromium fonts-dejavu-core",
 	},
 }

@@ -13,9 +13,9 @@ func TestBytesAreCounted(t *testing.T) {
 	const answer = len("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	for _, body := range []int{0, 300_000} { // the second is written in pieces
 		target := serve(t, answerOnce(body))
-		target.Method, target.Body = "POST", body
-		e := newTestEngine(t, target)
-		request := len(e.requests.byTarget[0][0]) + body
+		target.Body = body
+		e := newTestEngine(t, target, load.Request{Method: "POST", Path: "/"})
+		request := len(e.requests.byTarget[0][0][0].head) + body
 		for range 2 {
 			_, stats, err := e.run(load.Load{Rate: 1e4, Each: 10})
 			if err != nil || stats.Sent != 10 || stats.Threads != 1 {

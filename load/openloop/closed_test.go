@@ -12,65 +12,26 @@ import (
 	"github.com/taremesh/tare/load"
 )
 
-// runClosed deals and carries out a closed load of one thread.
-func dealAndRun(t *testing.T, e *engine, l load.Load) (mallocs uint64) {
-	t.Helper()
-	if _, err := e.prepare(l); err != nil {
-		t.Fatal(err)
-	}
-	var before, after runtime.MemStats
-	err := e.onAll(func(_ int, w *worker) error {
-		runtime.ReadMemStats(&before)
-		defer runtime.ReadMemStats(&after)
-		return w.offer(w.now(), l.Duration, func() bool { return false })
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return after.Mallocs - before.Mallocs
-}
-
 func TestClosedLoopAllocatesNothing(t *testing.T) {
 	target := serve(t, answerAll)
 	target.Connections, target.MaxConnections = 8, 8
 	e := newTestEngine(t, target)
-	const n = 2*recordChunk + 100
-	mallocs := dealAndRun(t, e, load.Load{Closed: true, Each: n})
-	if got := len(e.gather()); got != n {
-		t.Fatalf("%d samples, want %d", got, n)
+	const n = 2*chunkSamples + 100
+	mallocs := func(l load.Load) (samples []load.Sample, mallocs uint64) {
+		var before, after runtime.MemStats
+		samples = dealAndOffer(t, e, l, func(offer func() error) error {
+			runtime.ReadMemStats(&before)
+			defer runtime.ReadMemStats(&after)
+			return offer()
+		})
+		return samples, after.Mallocs - before.Mallocs
 	}
 	// The server and the runtime share the count: some, but none per request.
-	if mallocs > n/20 {
-		t.Errorf("%d allocations for %d requests", mallocs, n)
+	if samples, m := mallocs(load.Load{Closed: true, Each: n}); len(samples) != n || m > n/20 {
+		t.Errorf("%d samples, want %d; %d allocations for them", len(samples), n, m)
 	}
-	chunks := e.workers[0].record.chunks
-	if len(chunks) != 3 || cap(chunks[0]) != recordChunk {
-		t.Errorf("%d chunks, the first of %d samples: want 3 that never grow", len(chunks), cap(chunks[0]))
-	}
-	dealAndRun(t, e, load.Load{Closed: true, Each: 10})
-	if got, chunks := len(e.gather()), len(e.workers[0].record.chunks); got != 10 || chunks != 3 {
-		t.Errorf("the next load: %d samples in %d chunks, want 10 in the 3 that are there", got, chunks)
-	}
-}
-
-func TestClosedLoadEndsAtItsCap(t *testing.T) {
-	target := serve(t, answerAll)
-	target.Connections, target.MaxConnections = 4, 4
-	for _, threads := range []int{1, 3} {
-		e, err := newEngine(openMessage{Targets: []load.Target{target}, Threads: threads})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(e.close)
-		e.maxClosed = 500
-		samples, stats, err := e.run(load.Load{Closed: true, Duration: time.Hour})
-		if err != nil || len(samples) != 500 || !stats.Capped || stats.Sent != 500 {
-			t.Errorf("%d threads: %d samples, %v, stats %+v, want 500 and to be told", threads, len(samples), err, stats)
-		}
-		samples, stats, err = e.run(load.Load{Closed: true, Each: 450})
-		if err != nil || len(samples) != 450 || stats.Capped {
-			t.Errorf("%d threads: %d samples, %v, stats %+v, want 450 below the cap", threads, len(samples), err, stats)
-		}
+	if samples, _ := mallocs(load.Load{Closed: true, Each: 10}); len(samples) != 10 {
+		t.Errorf("the next load: %d samples, want 10", len(samples))
 	}
 }
 
@@ -96,7 +57,8 @@ func TestClosedUsersAreDealtToThreads(t *testing.T) {
 	var got, want [3]int
 	for _, s := range samples {
 		got[s.User]++
-		want[senders.Next()]++
+		user, _ := senders.Next()
+		want[user]++
 	}
 	if got != want {
 		t.Errorf("users sent %v requests, the seed draws %v", got, want)
@@ -110,7 +72,7 @@ func TestClosedTimeoutInLine(t *testing.T) {
 	target.Connections, target.MaxConnections = 2, 2
 	e := newTestEngine(t, target)
 	w := e.workers[0]
-	if _, err := e.prepare(load.Load{Closed: true, Each: 4, Timeout: time.Minute}); err != nil {
+	if err := e.prepare(load.Load{Closed: true, Each: 4, Timeout: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	p := &w.pools[0]
@@ -118,7 +80,7 @@ func TestClosedTimeoutInLine(t *testing.T) {
 	w.removeIdle(p, slot) // it answers nobody: the second request finds no connection
 	w.conns[slot].state = busy
 	w.now()
-	w.closed.ready = append(w.closed.ready, 1, 0)
+	w.closed.ready = append(w.closed.ready, w.closed.loops...)
 	w.goOn()
 	if p.queued != 1 || w.outstanding != 2 {
 		t.Fatalf("%d in line and %d under way, want 1 and 2", p.queued, w.outstanding)
@@ -129,9 +91,10 @@ func TestClosedTimeoutInLine(t *testing.T) {
 		t.Fatalf("after the timeout: %+v; %d under way; %v rest", *p, w.outstanding, w.closed.resting)
 	}
 	written := 0
-	for _, s := range w.record.chunks[0] {
+	for i := range w.next {
+		s := w.sample(placeOf(i))
 		if s.Class != load.Timeout {
-			t.Errorf("sample %+v", s)
+			t.Errorf("sample %+v", *s)
 		}
 		if s.Written >= 0 {
 			written++
@@ -171,7 +134,8 @@ func TestClosedLoopKeepsItsConnection(t *testing.T) {
 func TestLineIsALine(t *testing.T) {
 	const places = 6
 	r := rand.New(rand.NewPCG(1, 2))
-	w := &worker{inLine: make([]int32, places)}
+	w := &worker{}
+	w.chunks[0] = new(chunk)
 	p := &pool{queueHead: none, queueTail: none}
 	var want []int32
 	for step := range 20_000 {
@@ -197,7 +161,7 @@ func TestLineIsALine(t *testing.T) {
 			}
 		}
 		var got []int32
-		for a := p.queueHead; a != none; a = w.inLine[a] {
+		for a := p.queueHead; a != none; a = *w.link(a) {
 			if got = append(got, a); len(got) > places {
 				t.Fatalf("step %d: the line is a circle", step)
 			}

@@ -1,6 +1,7 @@
 package openloop
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -22,7 +23,8 @@ const (
 	scarceSpinCap  = 0.15      // of a core, with fewer than scarceCores
 	scarceCores    = 3         // cores below which spinning takes from others
 	twoThreadCores = 8         // cores from which a second thread is no burden
-	maxArrivals    = 1 << 25   // of one load: 1.6 GB of samples
+	closedFlight   = 1 << 22   // samples of a closed load that may wait for one that hangs
+	sampleBytes    = 64        // in a chunk, with what is beside them
 	baseMemory     = 256 << 20 // beside samples and requests
 )
 
@@ -37,7 +39,7 @@ type engine struct {
 	orders     []chan func(*worker) // one per thread; closed at the end
 	running    sync.WaitGroup
 	canceled   atomic.Bool
-	maxClosed  int // load.MaxClosed
+	holdBack   int // samples
 }
 
 // newEngine opens all pools.
@@ -49,11 +51,17 @@ func newEngine(m openMessage) (*engine, error) {
 		if err := t.Check(); err != nil {
 			return nil, err
 		}
+		if err := speaks(t); err != nil {
+			return nil, err
+		}
 	}
-	if err := m.Population.Check(); err != nil {
+	if err := asked(m.Population).Check(m.Targets...); err != nil {
 		return nil, err
 	}
-	e := &engine{targets: m.Targets, population: m.Population, requests: buildRequests(m.Targets, m.Population), maxClosed: load.MaxClosed}
+	if err := allowFiles(m.Targets); err != nil {
+		return nil, err
+	}
+	e := &engine{targets: m.Targets, population: m.Population, requests: buildRequests(m.Targets, m.Population), holdBack: cmp.Or(m.HoldBack, holdBack)}
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
 		return nil, fmt.Errorf("read the clock: %w", err)
@@ -104,16 +112,27 @@ func (e *engine) newWorker(k, threads int, spinCap float64) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{poller: poller, epoch: e.epoch, buffer: make([]byte, 64<<10), requests: e.requests}
+	w := &worker{poller: poller, epoch: e.epoch, buffer: make([]byte, 64<<10), requests: e.requests.own(), population: asked(e.population)}
 	w.pacer.cap = spinCap
+	own := load.Share{K: k, N: threads}
+	for _, q := range asked(e.population).Requests {
+		w.headOnly = append(w.headOnly, q.Method == "HEAD")
+	}
 	for i, t := range e.targets {
 		addr, family, err := sockaddr(t.Addr)
 		if err != nil {
 			poller.close()
 			return nil, fmt.Errorf("target %s: %w", t.Name, err)
 		}
-		w.headOnly = append(w.headOnly, t.Method == "HEAD")
-		w.addPool(i, share(t.Connections, threads, k), share(t.MaxConnections, threads, k), addr, family)
+		secured, err := t.Security()
+		if err != nil {
+			poller.close()
+			return nil, fmt.Errorf("target %s: %w", t.Name, err)
+		}
+		w.addPool(pool{
+			target: i, base: own.Of(t.Connections), addr: addr, family: family,
+			protocol: w.newProtocol(i, t), tls: secured, places: places(t), bound: t.Protocol == load.Connect, fresh: t.Fresh, renewal: newRenewal(t, threads, k),
+		}, own.Of(t.MaxConnections))
 	}
 	return w, nil
 }
@@ -209,30 +228,50 @@ func (e *engine) cancel() {
 	}
 }
 
-// run offers one load. The samples are ordered by intended time; of a canceled
-// load only those with an outcome are returned.
-func (e *engine) run(l load.Load) ([]load.Sample, load.Stats, error) {
-	stats, err := e.prepare(l)
-	if err != nil {
-		return nil, load.Stats{}, err
+// offer carries out one load. The receiver gets the samples in the order of
+// their intended times, of a canceled load those that have an outcome. On an
+// error that ends the load early, what was done is with the receiver, and the
+// stats say how much it is.
+func (e *engine) offer(l load.Load, out receiver) (load.Stats, error) {
+	if err := e.prepare(l); err != nil {
+		return load.Stats{}, err
 	}
 	cpu := cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID)
-	began := time.Since(e.epoch)
-	if !l.Closed {
-		began += startLead
+	began, err := e.beginning(l)
+	if err != nil {
+		return load.Stats{}, err
 	}
+	c := e.newCollector(l, began, out)
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { c.watch(e, began, over) })
 	ended := make([]time.Duration, len(e.workers))
 	err = e.onAll(func(k int, w *worker) error {
 		err := w.offer(began, l.Duration, e.canceled.Load)
 		ended[k] = w.now()
 		return err
 	})
-	stats.Began, stats.CPU = began, cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID)-cpu
-	if err != nil {
-		return nil, load.Stats{}, fmt.Errorf("offer the load: %w", err)
+	close(over)
+	watching.Wait()
+	stats := load.Stats{Began: began, CPU: cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID) - cpu}
+	e.account(ended, &stats)
+	err = errors.Join(err, c.finish())
+	stats.Sent = c.sent
+	if l.Closed {
+		stats.Scheduled, stats.Margin, stats.Throughput = c.kept, 0, c.throughput(l, stats.Wall)
 	}
+	if err != nil {
+		return stats, fmt.Errorf("offer the load: %w", err)
+	}
+	return stats, nil
+}
+
+// account sums up what the threads say of themselves.
+func (e *engine) account(ended []time.Duration, stats *load.Stats) {
+	stats.Threads = len(e.workers)
 	for k, w := range e.workers {
-		stats.Wall = max(stats.Wall, ended[k]-began)
+		stats.Scheduled += w.next
+		stats.Wall = max(stats.Wall, ended[k]-stats.Began)
 		stats.Spin += w.pacer.spin
 		stats.Margin = max(stats.Margin, w.pacer.margin)
 		stats.Opened += w.opened
@@ -241,110 +280,54 @@ func (e *engine) run(l load.Load) ([]load.Sample, load.Stats, error) {
 		stats.BytesSent += w.sent
 		stats.BytesReceived += w.received
 	}
-	stats.Threads = len(e.workers)
-	var samples []load.Sample
-	if l.Closed {
-		samples = e.gather()
-		e.account(l, samples, &stats)
-	} else {
-		samples = e.merge()
+}
+
+// beginning is when a load that is prepared begins. A closed one is held back
+// here until then, an open one by its schedule.
+func (e *engine) beginning(l load.Load) (time.Duration, error) {
+	now := time.Since(e.epoch)
+	switch {
+	case l.Begin == 0 && l.Closed:
+		return now, nil
+	case l.Begin == 0:
+		return now + startLead, nil
+	case l.Begin < now:
+		return 0, fmt.Errorf("the load was to begin %v before it was ready: let it begin later", now-l.Begin)
+	case l.Closed:
+		time.Sleep(l.Begin - now)
 	}
-	for i := range samples {
-		if samples[i].Written >= 0 {
-			stats.Sent++
-		}
-	}
-	return samples, stats, nil
+	return l.Begin, nil
 }
 
 // prepare deals the schedule to the threads, mends the pools and collects
 // garbage, so that nothing of it happens under load.
-func (e *engine) prepare(l load.Load) (load.Stats, error) {
-	scheduled, err := e.deal(l)
-	if err != nil {
-		return load.Stats{}, err
+func (e *engine) prepare(l load.Load) error {
+	if err := e.deal(l); err != nil {
+		return err
 	}
 	timeout := l.Timeout
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
-	memory := baseMemory + e.requests.bytes
-	if l.Closed {
-		memory += 2 * e.maxClosed * 64
-	}
+	expected := e.expected(l)
 	for _, w := range e.workers {
 		w.timeout = timeout
-		w.next, w.oldest, w.outstanding, w.saturated = 0, 0, 0, false
+		w.outstanding, w.saturated, w.failed = 0, false, nil
 		w.sent, w.received = 0, 0
-		memory += 2 * cap(w.samples) * 64 // merged once more at the end
+		w.tally.clear()
+		w.reserve(expected)
 	}
-	debug.SetMemoryLimit(int64(memory))
+	flight := closedFlight
+	if !l.Closed {
+		flight = int(min(l.MeanRate()*timeout.Seconds(), maxPlaces))
+	}
+	debug.SetMemoryLimit(int64(baseMemory + e.requests.bytes + sampleBytes*(e.holdBack+slack+flight)))
 	runtime.GC()
-	return load.Stats{Scheduled: scheduled}, e.onAll(func(_ int, w *worker) error {
-		w.pacer.plan(l.Rate / float64(len(e.workers)))
+	return e.onAll(func(_ int, w *worker) error {
+		w.pacer.plan(l.MeanRate() / float64(len(e.workers)))
 		_, err := w.stand(w.now()+repairTimeout, e.canceled.Load) // a target that is gone shows in the samples
 		return err
 	})
-}
-
-// deal gives the threads what they are to do: of an open load arrival i to
-// thread i mod N. Buffers keep their memory from load to load.
-func (e *engine) deal(l load.Load) (int, error) {
-	n, err := 0, error(nil)
-	if l.Closed {
-		err = e.dealClosed(l)
-	} else {
-		n, err = e.dealSchedule(l)
-	}
-	if err != nil {
-		return 0, err
-	}
-	for _, w := range e.workers {
-		if cap(w.inLine) < len(w.samples) {
-			w.inLine = make([]int32, cap(w.samples))
-		}
-		w.inLine = w.inLine[:len(w.samples)]
-	}
-	return n, nil
-}
-
-func (e *engine) dealSchedule(l load.Load) (int, error) {
-	schedule, err := load.NewSchedule(l, len(e.targets), e.population)
-	if err != nil {
-		return 0, err
-	}
-	for _, w := range e.workers {
-		w.closed, w.samples = nil, w.samples[:0]
-	}
-	n := 0
-	for a, ok := schedule.Next(); ok; a, ok = schedule.Next() {
-		if n == maxArrivals {
-			return 0, fmt.Errorf("the load has more than %d requests: make it several", maxArrivals)
-		}
-		w := e.workers[n%len(e.workers)]
-		w.samples = append(w.samples, load.Sample{
-			Intended: a.At, Written: never, FirstByte: never, LastByte: never,
-			User: uint32(a.User), Target: uint16(a.Target), Class: pending,
-		})
-		n++
-	}
-	return n, nil
-}
-
-// merge deals back: thread k's i-th sample is the schedule's i·N + k-th.
-func (e *engine) merge() []load.Sample {
-	n := 0
-	for _, w := range e.workers {
-		n += len(w.samples)
-	}
-	merged := make([]load.Sample, 0, n)
-	for i := range n {
-		s := e.workers[i%len(e.workers)].samples[i/len(e.workers)]
-		if s.Class != pending {
-			merged = append(merged, s)
-		}
-	}
-	return merged
 }
 
 // close ends the threads and their connections.
@@ -357,6 +340,7 @@ func (e *engine) close() {
 		for slot := range w.conns {
 			w.drop(int32(slot))
 		}
+		w.endHandshakes()
 		w.poller.close()
 	}
 }

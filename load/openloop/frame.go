@@ -1,7 +1,6 @@
 package openloop
 
 import (
-	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -11,7 +10,7 @@ import (
 )
 
 // Protocol names what parent and child speak, with its version.
-const Protocol = "tare-generate/3"
+const Protocol = "tare-generate/6"
 
 // The kinds of frame.
 const (
@@ -19,11 +18,14 @@ const (
 	frameReady    = 'R'
 	frameGenerate = 'G'
 	frameCancel   = 'C'
-	frameStats    = 'T'
 	frameSamples  = 'S'
-	frameEnd      = 'E'
+	frameProgress = 'P'
+	frameStats    = 'T'
 	frameFault    = 'F'
 )
+
+// headBytes is the kind and the length.
+const headBytes = 5
 
 // maxFrame bounds what a frame may claim to hold: a population of a million
 // users with tokens fits.
@@ -38,8 +40,9 @@ type frame struct {
 type openMessage struct {
 	Targets    []load.Target   `json:"targets"`
 	Population load.Population `json:"population"`
-	Threads    int             `json:"threads"`  // 0: by the number of cores
-	SpinCap    float64         `json:"spin_cap"` // share of one core; 0: by the number of cores
+	Threads    int             `json:"threads"`   // 0: by the number of cores
+	SpinCap    float64         `json:"spin_cap"`  // share of one core; 0: by the number of cores
+	HoldBack   int             `json:"hold_back"` // samples kept while a load runs; 0: holdBack
 }
 
 // readyMessage is the payload of frame R.
@@ -48,10 +51,17 @@ type readyMessage struct {
 	Threads int   `json:"threads"`
 }
 
+// generateMessage is the payload of frame G.
+type generateMessage struct {
+	Load     load.Load `json:"load"`
+	Progress bool      `json:"progress"` // it is to be told
+}
+
 // statsMessage is the payload of frame T.
 type statsMessage struct {
 	Stats    load.Stats `json:"stats"`
 	Canceled bool       `json:"canceled"`
+	Error    string     `json:"error,omitempty"` // what ended the load before its time
 }
 
 // faultMessage is the payload of frame F.
@@ -63,7 +73,7 @@ func writeFrame(w io.Writer, kind byte, payload []byte) error {
 	if len(payload) > maxFrame {
 		return fmt.Errorf("send frame %q: %d bytes are more than %d", kind, len(payload), maxFrame)
 	}
-	head := [5]byte{kind}
+	head := [headBytes]byte{kind}
 	binary.BigEndian.PutUint32(head[1:], uint32(len(payload)))
 	if _, err := w.Write(head[:]); err != nil {
 		return fmt.Errorf("send frame %q: %w", kind, err)
@@ -84,23 +94,37 @@ func writeMessage[T any](w io.Writer, kind byte, message T) error {
 }
 
 func readFrame(r io.Reader) (frame, error) {
-	var head [5]byte
+	kind, n, err := readHead(r)
+	if err != nil {
+		return frame{}, err
+	}
+	return readPayload(r, kind, n)
+}
+
+// readHead reads what is before a payload: its kind and its length. io.EOF
+// between frames is the proper end.
+func readHead(r io.Reader) (byte, int, error) {
+	var head [headBytes]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return frame{}, err // io.EOF between frames is the proper end
+		return 0, 0, err
 	}
 	n := binary.BigEndian.Uint32(head[1:])
 	if n > maxFrame {
-		return frame{}, fmt.Errorf("frame %q claims %d bytes, more than %d", head[0], n, maxFrame)
+		return 0, 0, fmt.Errorf("frame %q claims %d bytes, more than %d", head[0], n, maxFrame)
 	}
+	return head[0], int(n), nil
+}
+
+func readPayload(r io.Reader, kind byte, n int) (frame, error) {
 	// Grown as bytes arrive: a false length costs no memory.
 	payload, err := io.ReadAll(io.LimitReader(r, int64(n)))
-	if err == nil && len(payload) < int(n) {
+	if err == nil && len(payload) < n {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return frame{}, fmt.Errorf("read frame %q of %d bytes: %w", head[0], n, err)
+		return frame{}, fmt.Errorf("read frame %q of %d bytes: %w", kind, n, err)
 	}
-	return frame{head[0], payload}, nil
+	return frame{kind, payload}, nil
 }
 
 func decodeMessage[T any](f frame) (T, error) {
@@ -109,71 +133,4 @@ func decodeMessage[T any](f frame) (T, error) {
 		return message, fmt.Errorf("decode frame %q: %w", f.kind, err)
 	}
 	return message, nil
-}
-
-// sampleWriter sends what is written to it as frames S.
-type sampleWriter struct{ w io.Writer }
-
-func (s sampleWriter) Write(b []byte) (int, error) {
-	if err := writeFrame(s.w, frameSamples, b); err != nil {
-		return 0, err
-	}
-	return len(b), nil
-}
-
-// sampleReader joins frames S until frame E. It is an io.ByteReader.
-type sampleReader struct {
-	r     *bufio.Reader
-	rest  []byte
-	ended bool
-}
-
-func (s *sampleReader) fill() error {
-	for len(s.rest) == 0 {
-		if s.ended {
-			return io.EOF
-		}
-		f, err := readFrame(s.r)
-		if err != nil {
-			return err
-		}
-		switch f.kind {
-		case frameSamples:
-			s.rest = f.payload
-		case frameEnd:
-			s.ended = true
-		default:
-			return fmt.Errorf("frame %q among samples", f.kind)
-		}
-	}
-	return nil
-}
-
-func (s *sampleReader) Read(b []byte) (int, error) {
-	if err := s.fill(); err != nil {
-		return 0, err
-	}
-	n := copy(b, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
-}
-
-func (s *sampleReader) ReadByte() (byte, error) {
-	if err := s.fill(); err != nil {
-		return 0, err
-	}
-	c := s.rest[0]
-	s.rest = s.rest[1:]
-	return c, nil
-}
-
-// drain reads up to frame E.
-func (s *sampleReader) drain() error {
-	for !s.ended {
-		s.rest = nil
-		if err := s.fill(); err != nil && err != io.EOF {
-			return err
-		}
-	}
-	return nil
 }

@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/taremesh/tare/internal/process"
 	"github.com/taremesh/tare/load"
 )
-
-// cancelGrace is how long a child may take to return what was done.
-const cancelGrace = 10 * time.Second
 
 // Config says how the child is started. Only Launcher must be set.
 type Config struct {
@@ -27,6 +23,10 @@ type Config struct {
 	// SpinCap is the share of one core that may be spent on spinning; 0: 0.15
 	// with fewer than 3 cores, else 1.
 	SpinCap float64
+	// HoldBack is how many samples the child keeps while a load runs before it
+	// hands them over; 0: 1,048,576. The fewer, the more a load of that length
+	// is disturbed.
+	HoldBack int
 }
 
 // Generator is the open-loop generator. It implements load.Generator.
@@ -50,7 +50,7 @@ func (g *Generator) Open(ctx context.Context, targets []load.Target, p load.Popu
 		return nil, err
 	}
 	s := &Session{child: child}
-	message := openMessage{Targets: targets, Population: p, Threads: g.config.Threads, SpinCap: g.config.SpinCap}
+	message := openMessage{Targets: targets, Population: p, Threads: g.config.Threads, SpinCap: g.config.SpinCap, HoldBack: g.config.HoldBack}
 	if err := s.open(ctx, message); err != nil {
 		child.Stop(0)
 		return nil, fmt.Errorf("open the generator: %w", err)
@@ -96,7 +96,15 @@ func (s *Session) open(ctx context.Context, m openMessage) error {
 
 // readFrame reads a frame that is not a fault.
 func (s *Session) readFrame() (frame, error) {
-	f, err := readFrame(s.child.Stdout)
+	kind, n, err := readHead(s.child.Stdout)
+	if err != nil {
+		return frame{}, err
+	}
+	return s.readRest(kind, n)
+}
+
+func (s *Session) readRest(kind byte, n int) (frame, error) {
+	f, err := readPayload(s.child.Stdout, kind, n)
 	if err != nil || f.kind != frameFault {
 		return f, err
 	}
@@ -134,68 +142,97 @@ func (s *Session) failure(ctx context.Context, err error) error {
 }
 
 // Generate offers one load; see load.Session.
-func (s *Session) Generate(ctx context.Context, l load.Load) ([]load.Sample, load.Stats, error) {
+func (s *Session) Generate(ctx context.Context, l load.Load, sink load.Sink) (load.Stats, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return nil, load.Stats{}, err
+		return load.Stats{}, err
 	}
 	if s.broken != nil {
-		return nil, load.Stats{}, s.broken
+		return load.Stats{}, s.broken
 	}
-	samples, m, err := s.generate(ctx, l)
+	m, refused, err := s.generate(ctx, l, sink)
 	if err != nil {
 		err = fmt.Errorf("generate load: %w", s.failure(context.WithoutCancel(ctx), err))
 		var f *fault
 		if !errors.As(err, &f) {
 			s.broken = err
 		}
-		return nil, load.Stats{}, err
+		return load.Stats{}, err
 	}
-	if m.Canceled {
-		return samples, m.Stats, ctx.Err()
+	switch {
+	case refused != nil:
+		return m.Stats, fmt.Errorf("generate load: take the samples: %w", refused)
+	case m.Error != "":
+		return m.Stats, fmt.Errorf("generate load: %w", &fault{m.Error})
+	case m.Canceled:
+		return m.Stats, ctx.Err()
 	}
-	return samples, m.Stats, nil
+	return m.Stats, nil
 }
 
-func (s *Session) generate(ctx context.Context, l load.Load) ([]load.Sample, statsMessage, error) {
-	if err := send(s, frameGenerate, l); err != nil {
-		return nil, statsMessage{}, err
+// generate orders a load and takes what comes of it up to its stats. Refused is
+// why the sink took no more samples.
+func (s *Session) generate(ctx context.Context, l load.Load, sink load.Sink) (m statsMessage, refused, err error) {
+	if err := send(s, frameGenerate, generateMessage{Load: l, Progress: sink.Progress != nil}); err != nil {
+		return statsMessage{}, nil, err
 	}
-	var kill *time.Timer
-	var killed atomic.Bool
+	cancel := s.canceler()
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
-		kill = time.AfterFunc(cancelGrace, func() { killed.Store(true); s.child.Stop(0) })
-		_ = send(s, frameCancel, struct{}{}) // a dead child shows in the read
+		cancel.order()
 	})
 	defer func() {
 		if !stop() {
 			<-told
-			kill.Stop()
 		}
+		cancel.over()
 	}()
-	f, err := s.readFrame()
-	if killed.Load() {
-		return nil, statsMessage{}, fmt.Errorf("the generator did not stop within %v of being told and was killed", cancelGrace)
+	samples := load.NewSampleReader(s.child.Stdout)
+	if l.MeanRate()*l.Length().Seconds() > holdBack {
+		samples.Reserve(chunkSamples)
 	}
-	if err != nil {
-		return nil, statsMessage{}, err
+	for {
+		kind, n, err := readHead(s.child.Stdout)
+		cancel.heard()
+		switch {
+		case cancel.killed.Load():
+			return statsMessage{}, nil, fmt.Errorf("the generator said nothing for %v after it was told to stop and was killed", cancelGrace)
+		case err != nil:
+			return statsMessage{}, nil, err
+		case kind == frameSamples:
+			part, err := samples.Next()
+			if err != nil {
+				return statsMessage{}, nil, err
+			}
+			if refused == nil {
+				cancel.pause()
+				if refused = sink.Samples(part); refused != nil {
+					cancel.order()
+				}
+				cancel.heard()
+			}
+			continue
+		}
+		f, err := s.readRest(kind, n)
+		if err != nil {
+			return statsMessage{}, nil, err
+		}
+		switch kind {
+		case frameProgress:
+			p, err := decodeMessage[load.Progress](f)
+			if err != nil {
+				return statsMessage{}, nil, err
+			}
+			sink.Progress(p)
+		case frameStats:
+			m, err := decodeMessage[statsMessage](f)
+			return m, refused, err
+		default:
+			return statsMessage{}, nil, fmt.Errorf("the child sent frame %q while a load runs", kind)
+		}
 	}
-	if f.kind != frameStats {
-		return nil, statsMessage{}, fmt.Errorf("the child sent frame %q, not %q", f.kind, frameStats)
-	}
-	m, err := decodeMessage[statsMessage](f)
-	if err != nil {
-		return nil, statsMessage{}, err
-	}
-	r := &sampleReader{r: s.child.Stdout}
-	samples, err := load.DecodeSamples(r)
-	if err != nil {
-		return nil, statsMessage{}, err
-	}
-	return samples, m, r.drain()
 }
 
 func send[T any](s *Session, kind byte, message T) error {

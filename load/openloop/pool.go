@@ -1,6 +1,7 @@
 package openloop
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 
@@ -13,7 +14,9 @@ type state uint8
 const (
 	empty state = iota
 	connecting
-	idle
+	securing // TLS's handshake, on a goroutine
+	greeting // what the protocol says before the first request
+	idle     // it has a place for a request
 	busy
 )
 
@@ -25,15 +28,24 @@ type conn struct {
 	fd         int
 	generation int32
 	pool       int32
-	arrival    int32 // the request on it, or none
+	arrival    int32 // the request on it where it carries one at a time, or none
+	active     int32 // requests on it
 	next, prev int32 // among the idle, or next among the empty
 	state      state
 	rested     bool // a request found it open, not opened for that request
+	served     bool // a response came
 	closing    bool // the server has closed its side
 	watchWrite bool
+	wire       int64  // bytes that the kernel has taken, in the clear
+	began      int64  // bytes that it had taken before the request
 	rest       []byte // of the request, where the kernel took only a part
 	body       []byte // to be written after the rest
+	awaited    []byte // of an echo: what is still to come back
+	own        []byte // memory for a rest that had to be copied
 	response   response
+	secure     *secure    // TLS; nil: in the clear
+	http2      *http2Conn // of HTTP/2, kept with the slot
+	socket     *socket    // of WebSocket
 }
 
 // pool is one thread's share of a target's connections.
@@ -41,6 +53,12 @@ type pool struct {
 	target     int
 	family     int
 	addr       unix.Sockaddr
+	protocol   protocol
+	tls        *tls.Config // nil: in the clear
+	places     int         // requests that a connection may carry at a time
+	bound      bool        // each connection is opened for one arrival
+	fresh      bool        // each request gets a connection of its own
+	renewal    renewal
 	base       int // connections that always stand
 	first, end int32
 	empty      int32 // head of the list of empty slots
@@ -51,6 +69,14 @@ type pool struct {
 
 	queueHead, queueTail int32 // arrivals in line
 	queued               int
+}
+
+// standing is how many connections stand when nothing is asked.
+func (p *pool) standing() int {
+	if p.bound || p.fresh {
+		return 0
+	}
+	return p.base
 }
 
 // sockaddr resolves an address once.
@@ -76,12 +102,10 @@ func sockaddr(addr string) (unix.Sockaddr, int, error) {
 	return s, unix.AF_INET6, nil
 }
 
-// share is thread k's part of n things dealt to threads in turn.
-func share(n, threads, k int) int { return (n + threads - 1 - k) / threads }
-
-func (w *worker) addPool(target, base, most int, addr unix.Sockaddr, family int) {
+func (w *worker) addPool(t pool, most int) {
 	p := pool{
-		target: target, family: family, addr: addr, base: base,
+		target: t.target, family: t.family, addr: t.addr, base: t.base,
+		protocol: t.protocol, tls: t.tls, places: t.places, bound: t.bound, fresh: t.fresh, renewal: t.renewal,
 		first: int32(len(w.conns)), empty: none, idleHead: none, idleTail: none,
 		queueHead: none, queueTail: none,
 	}
@@ -120,12 +144,16 @@ func (w *worker) removeIdle(p *pool, slot int32) {
 	c.next, c.prev = none, none
 }
 
+// onSlot is what a link says of an arrival that is under way on a slot's
+// connection; in line it is the next in line.
+func onSlot(slot int32) int32 { return -2 - slot }
+
 func (w *worker) pushQueue(p *pool, arrival int32) {
-	w.inLine[arrival] = none
+	*w.link(arrival) = none
 	if p.queueTail == none {
 		p.queueHead = arrival
 	} else {
-		w.inLine[p.queueTail] = arrival
+		*w.link(p.queueTail) = arrival
 	}
 	p.queueTail = arrival
 	p.queued++
@@ -133,7 +161,7 @@ func (w *worker) pushQueue(p *pool, arrival int32) {
 
 // returnToQueue puts an arrival first in line.
 func (w *worker) returnToQueue(p *pool, arrival int32) {
-	w.inLine[arrival] = p.queueHead
+	*w.link(arrival) = p.queueHead
 	p.queueHead = arrival
 	if p.queueTail == none {
 		p.queueTail = arrival
@@ -154,13 +182,13 @@ func (w *worker) popQueue(p *pool) int32 {
 // timed out, near it.
 func (w *worker) leaveLine(p *pool, arrival int32) {
 	previous := int32(none)
-	for at := p.queueHead; at != arrival; at = w.inLine[at] {
+	for at := p.queueHead; at != arrival; at = *w.link(at) {
 		previous = at
 	}
 	if previous == none {
-		p.queueHead = w.inLine[arrival]
+		p.queueHead = *w.link(arrival)
 	} else {
-		w.inLine[previous] = w.inLine[arrival]
+		*w.link(previous) = *w.link(arrival)
 	}
 	if p.queueTail == arrival {
 		p.queueTail = previous

@@ -18,11 +18,17 @@ func Serve(in io.Reader, out io.Writer) error {
 	if _, err := io.WriteString(out, Protocol+"\n"); err != nil {
 		return fmt.Errorf("say that the generator is here: %w", err)
 	}
-	s := &server{out: out, frames: make(chan frame)}
+	s := &server{out: newOutlet(out), frames: make(chan frame)}
 	// The reader ends with the input, which outlives Serve only on an error,
 	// and then the process ends.
 	go s.read(bufio.NewReader(in))
 	defer s.closeEngine()
+	err := s.serve()
+	return errors.Join(err, s.out.close())
+}
+
+// serve answers frames until there are no more.
+func (s *server) serve() error {
 	for f := range s.frames {
 		if err := s.answer(f); err != nil {
 			return err
@@ -35,7 +41,7 @@ func Serve(in io.Reader, out io.Writer) error {
 }
 
 type server struct {
-	out     io.Writer
+	out     *outlet
 	frames  chan frame
 	readErr error // set before frames is closed
 	engine  *engine
@@ -74,7 +80,7 @@ func (s *server) answer(f frame) error {
 }
 
 func (s *server) fault(err error) error {
-	return writeMessage(s.out, frameFault, faultMessage{Error: err.Error()})
+	return message(s.out, frameFault, faultMessage{Error: err.Error()})
 }
 
 func (s *server) open(f frame) error {
@@ -88,11 +94,11 @@ func (s *server) open(f frame) error {
 	if s.engine, err = newEngine(m); err != nil {
 		return s.fault(err)
 	}
-	return writeMessage(s.out, frameReady, readyMessage{Epoch: s.engine.epochNanos, Threads: len(s.engine.workers)})
+	return message(s.out, frameReady, readyMessage{Epoch: s.engine.epochNanos, Threads: len(s.engine.workers)})
 }
 
 func (s *server) generate(f frame) error {
-	l, err := decodeMessage[load.Load](f)
+	m, err := decodeMessage[generateMessage](f)
 	if err != nil {
 		return err
 	}
@@ -100,15 +106,17 @@ func (s *server) generate(f frame) error {
 		return s.fault(errors.New("no pools stand"))
 	}
 	type outcome struct {
-		samples []load.Sample
-		stats   load.Stats
-		err     error
+		stats load.Stats
+		err   error
+	}
+	if s.engine.expected(m.Load)*len(s.engine.workers) > s.engine.holdBack-len(s.engine.workers) {
+		s.out.reserve()
 	}
 	s.engine.canceled.Store(false)
 	done := make(chan outcome, 1)
 	go func() {
-		samples, stats, err := s.engine.run(l)
-		done <- outcome{samples, stats, err}
+		stats, err := s.engine.offer(m.Load, toParent{s.out, m.Progress})
+		done <- outcome{stats, err}
 	}()
 	frames := s.frames
 	for {
@@ -124,20 +132,26 @@ func (s *server) generate(f frame) error {
 				return fmt.Errorf("frame %q while a load runs", f.kind)
 			}
 		case o := <-done:
-			if o.err != nil {
+			switch {
+			case o.err == nil:
+				return message(s.out, frameStats, statsMessage{Stats: o.stats, Canceled: s.engine.canceled.Load()})
+			case o.stats.Threads == 0: // it never began
 				return s.fault(o.err)
 			}
-			return s.report(o.samples, statsMessage{Stats: o.stats, Canceled: s.engine.canceled.Load()})
+			return message(s.out, frameStats, statsMessage{Stats: o.stats, Error: o.err.Error()})
 		}
 	}
 }
 
-func (s *server) report(samples []load.Sample, m statsMessage) error {
-	if err := writeMessage(s.out, frameStats, m); err != nil {
-		return err
+// toParent is the receiver of a load that sends to the parent.
+type toParent struct {
+	*outlet
+	asked bool // for progress
+}
+
+// progress tells it when it does not stand in the way of samples.
+func (p toParent) progress(now load.Progress) {
+	if p.asked && p.room() {
+		_ = message(p.outlet, frameProgress, now) // an error of the outlet shows with the samples
 	}
-	if err := load.EncodeSamples(sampleWriter{s.out}, samples); err != nil {
-		return err
-	}
-	return writeFrame(s.out, frameEnd, nil)
 }

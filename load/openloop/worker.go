@@ -7,13 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pending marks a sample whose outcome is not known yet. It never leaves the
-// engine.
-const pending = load.Class(255)
-
-// never is a time that never came.
-const never = time.Duration(-1)
-
 // sendBatch is how many overdue requests are written before responses are
 // looked at again.
 const sendBatch = 16
@@ -21,30 +14,35 @@ const sendBatch = 16
 // worker is one thread's engine: everything it touches while a load runs is
 // its own.
 type worker struct {
-	poller   *poller
-	epoch    time.Time
-	clock    time.Duration // the last reading of now
-	buffer   []byte
-	conns    []conn
-	pools    []pool
-	requests requests
-	headOnly []bool // per target: it is asked by HEAD
-	pacer    pacer
+	poller     *poller
+	epoch      time.Time
+	clock      time.Duration // the last reading of now
+	buffer     []byte
+	conns      []conn
+	pools      []pool
+	requests   requests
+	population load.Population
+	headOnly   []bool // per request: it asks by HEAD
+	pacer      pacer
 
 	// Of the load that runs.
-	closed      *closed // nil: it is open
-	record      record  // of a closed load
-	samples     []load.Sample
-	inLine      []int32 // the next in line, per arrival
+	arrivals
+	closed      *closed       // nil: it is open
+	turns       turns         // of an open load
+	renewAt     time.Duration // when a pool's connection is next renewed
+	turn        load.Share    // which arrivals are its own
+	dirty       []int32       // slots whose connections have something to write
 	timeout     time.Duration
-	next        int // first arrival not yet taken up
-	oldest      int // no arrival before it is pending
 	outstanding int
+	tally       tally
+	failed      error // what ends the load
 	saturated   bool
 	opened      int
 	sent        int64 // bytes of requests
 	received    int64 // bytes of responses
 	lastError   error // of the last connection that could not be opened
+
+	handshakes handshakes
 }
 
 func (w *worker) now() time.Duration {
@@ -52,47 +50,100 @@ func (w *worker) now() time.Duration {
 	return w.clock
 }
 
-// offer carries out this thread's part of the load that was dealt.
-func (w *worker) offer(began, duration time.Duration, canceled func() bool) error {
+// start carries a request out on an idle connection.
+func (w *worker) start(p *pool, slot, arrival int32) {
 	if w.closed != nil {
-		w.closed.until = began + duration
-		return w.runClosed(canceled)
+		arrival = w.behindOthers(arrival)
 	}
-	for i := range w.samples {
-		w.samples[i].Intended += began
-	}
-	return w.run(canceled)
+	w.tally.sent++
+	w.removeIdle(p, slot)
+	*w.link(arrival) = onSlot(slot)
+	w.requests.number = w.number(arrival)
+	p.protocol.start(slot, arrival)
 }
 
-// run carries out the samples' requests. Canceled is asked once a round.
+// behindOthers moves an arrival of a closed load that had to wait for its
+// connection behind those that were taken up meanwhile: it is intended when it
+// is written, and deadlines have the order of the arrivals.
+func (w *worker) behindOthers(arrival int32) int32 {
+	if arrival == placeOf(w.next-1) {
+		return arrival
+	}
+	s := w.sample(arrival)
+	place, err := w.place(*s)
+	if err != nil {
+		w.failed = err
+		return arrival
+	}
+	s.Class = moved
+	w.sample(place).Intended = w.clock
+	return place
+}
+
+// flush writes what the connections have gathered since the last look.
+func (w *worker) flush() {
+	for i := 0; i < len(w.dirty); i++ { // it may grow
+		w.pools[w.conns[w.dirty[i]].pool].protocol.writable(w.dirty[i])
+	}
+	w.dirty = w.dirty[:0]
+}
+
+// offer carries out this thread's part of the load that was dealt.
+func (w *worker) offer(began, duration time.Duration, canceled func() bool) error {
+	var err error
+	w.beginRenewals(began)
+	if w.closed != nil {
+		w.closed.until = began + duration
+		err = w.runClosed(canceled)
+	} else {
+		w.turns.begin(began)
+		err = w.run(canceled)
+	}
+	w.abandon()
+	w.tally.publish()
+	return err
+}
+
+// run carries out its turns of a schedule. Canceled is asked once a round.
 func (w *worker) run(canceled func() bool) error {
 	w.pacer.begin(w.now())
 	for !canceled() {
 		now := w.now()
-		for batch := 0; batch < sendBatch && w.next < len(w.samples) && w.samples[w.next].Intended <= now; batch++ {
-			w.dispatch(int32(w.next))
-			w.next++
+		for batch := 0; batch < sendBatch && w.turns.coming.Intended <= now && w.failed == nil; batch++ {
+			w.takeUp(w.turns.coming)
+			w.turns.advance()
 			now = w.clock
 		}
+		w.joinHandshakes()
+		w.renew(now)
 		w.expire(now)
-		if w.next == len(w.samples) && w.outstanding == 0 {
+		w.flush()
+		if w.failed != nil || w.turns.coming.Intended == noArrival && w.outstanding == 0 {
 			break
 		}
 		if err := w.wait(now); err != nil {
 			return err
 		}
 	}
-	w.abandon()
-	return nil
+	return w.failed
+}
+
+// takeUp gives an arrival its place and sees to it that it is sent.
+func (w *worker) takeUp(s load.Sample) {
+	arrival, err := w.place(s)
+	if err != nil {
+		w.failed = err
+		return
+	}
+	w.dispatch(arrival)
 }
 
 // dispatch takes up an arrival.
 func (w *worker) dispatch(arrival int32) {
-	p := &w.pools[w.samples[arrival].Target]
+	p := &w.pools[w.sample(arrival).Target]
 	w.outstanding++
-	if p.queued == 0 && p.idleHead != none {
+	if p.queued == 0 && p.idleHead != none && !p.fresh {
 		slot := p.idleHead
-		w.removeIdle(p, slot)
 		w.start(p, slot, arrival)
 		return
 	}
@@ -104,23 +155,29 @@ func (w *worker) dispatch(arrival int32) {
 // may.
 func (w *worker) pump(p *pool) {
 	for p.queued > 0 {
-		if slot := p.idleHead; slot != none {
+		if slot := p.idleHead; slot != none && !p.fresh {
 			arrival := w.popQueue(p)
 			if arrival == none {
 				return
 			}
-			w.removeIdle(p, slot)
 			w.start(p, slot, arrival)
 			continue
 		}
-		if p.connecting >= p.queued {
+		if !p.bound && p.connecting*p.places >= p.queued {
 			return // one is on its way for each
+		}
+		if p.empty == none && p.fresh && p.idleHead != none {
+			w.drop(p.idleHead) // the server has not closed it
 		}
 		if p.empty == none {
 			w.saturated = true
 			return
 		}
-		if !w.connect(p) {
+		if p.bound {
+			w.connectFor(p, w.popQueue(p))
+			continue
+		}
+		if w.connect(p) == none {
 			if arrival := w.popQueue(p); arrival != none {
 				w.settle(arrival, load.Refused)
 			}
@@ -128,12 +185,38 @@ func (w *worker) pump(p *pool) {
 	}
 }
 
+// connectFor opens a connection that is one arrival's alone.
+func (w *worker) connectFor(p *pool, arrival int32) {
+	if w.closed != nil {
+		arrival = w.behindOthers(arrival)
+	}
+	w.tally.sent++
+	s := w.sample(arrival)
+	if s.Written = w.now(); w.closed != nil {
+		s.Intended = s.Written
+	}
+	slot := w.connect(p)
+	if slot == none {
+		s.Written = never
+		w.settle(arrival, load.Refused)
+		return
+	}
+	c := &w.conns[slot]
+	c.arrival, c.active = arrival, 1
+	*w.link(arrival) = onSlot(slot)
+}
+
 // settle gives an arrival its outcome.
 func (w *worker) settle(arrival int32, class load.Class) {
-	w.samples[arrival].Class = class
+	s := w.sample(arrival)
+	s.Class = class
+	if !s.Whole() {
+		s.Failed = time.Since(w.epoch) // the round's clock stays
+	}
 	w.outstanding--
+	w.tally.count(s)
 	if w.closed != nil {
-		w.settled(arrival)
+		w.settled(s)
 	}
 }
 
@@ -141,39 +224,41 @@ func (w *worker) settle(arrival int32, class load.Class) {
 // arrivals, so one cursor finds them.
 func (w *worker) expire(now time.Duration) {
 	for w.oldest < w.next {
-		s := &w.samples[w.oldest]
+		s := w.sample(placeOf(w.oldest))
 		if s.Class == pending {
 			if s.Intended+w.timeout > now {
 				return
 			}
-			w.timeOut(int32(w.oldest))
+			w.timeOut(placeOf(w.oldest))
 		}
-		w.oldest++
+		w.passOldest(now)
 	}
 }
 
 func (w *worker) timeOut(arrival int32) {
-	p := &w.pools[w.samples[arrival].Target]
-	for slot := p.first; slot < p.end; slot++ {
-		if w.conns[slot].arrival == arrival {
-			w.drop(slot)
-			w.settle(arrival, load.Timeout)
-			w.refill(p)
-			return
-		}
+	p := &w.pools[w.sample(arrival).Target]
+	if at := *w.link(arrival); at < none {
+		p.protocol.cancel(-2-at, arrival)
+	} else {
+		w.leaveLine(p, arrival)
 	}
-	w.leaveLine(p, arrival)
 	w.settle(arrival, load.Timeout)
+}
+
+// deadline is when the oldest arrival runs out of time.
+func (w *worker) deadline() time.Duration {
+	if w.oldest == w.next {
+		return noArrival
+	}
+	return w.sample(placeOf(w.oldest)).Intended + w.timeout
 }
 
 // wait handles events until the next arrival or deadline, at the latest.
 func (w *worker) wait(now time.Duration) error {
-	until := time.Duration(1<<63 - 1)
-	if w.oldest < w.next {
-		until = w.samples[w.oldest].Intended + w.timeout
-	}
-	if w.next < len(w.samples) && w.samples[w.next].Intended <= until {
-		return w.waitForArrival(now, w.samples[w.next].Intended)
+	until, at := min(w.deadline(), w.renewAt), w.turns.coming.Intended
+	w.tally.tell(now, min(until, at))
+	if at != noArrival && at <= until {
+		return w.waitForArrival(now, at)
 	}
 	events, errno := w.poller.sleep(until - now)
 	return w.handle(events, errno)
@@ -188,7 +273,9 @@ func (w *worker) handle(events []unix.EpollEvent, errno unix.Errno) error {
 		if w.closed != nil {
 			w.goOn()
 		}
+		w.flush()
 	}
+	w.joinHandshakes()
 	return nil
 }
 
@@ -225,7 +312,7 @@ func (w *worker) waitForArrival(now, intended time.Duration) error {
 // answer may still come on them.
 func (w *worker) abandon() {
 	for slot := range w.conns {
-		if c := &w.conns[slot]; c.state == busy {
+		if w.conns[slot].active > 0 {
 			w.drop(int32(slot))
 		}
 	}
@@ -246,9 +333,9 @@ func (w *worker) stand(until time.Duration, canceled func() bool) (int, error) {
 	}
 	for i := range w.pools {
 		p := &w.pools[i]
-		for p.open < p.base && w.connect(p) {
+		for p.open < p.standing() && w.connect(p) != none {
 		}
-		for p.open > p.base && p.idleHead != none {
+		for p.open > p.standing() && p.idleHead != none {
 			w.drop(p.idleHead)
 		}
 	}
@@ -267,7 +354,7 @@ func (w *worker) stand(until time.Duration, canceled func() bool) (int, error) {
 		}
 	}
 	for i := range w.pools {
-		if p := &w.pools[i]; p.open-p.connecting < p.base {
+		if p := &w.pools[i]; p.open-p.connecting < p.standing() {
 			return p.target, nil
 		}
 	}

@@ -33,7 +33,7 @@ func serve(t *testing.T, handle func(net.Conn)) load.Target {
 			go func() { defer c.Close(); handle(c) }()
 		}
 	}()
-	return load.Target{Name: "test", Addr: l.Addr().String(), Method: "GET", Path: "/", Connections: 1, MaxConnections: 1}
+	return load.Target{Name: "test", Addr: l.Addr().String(), Connections: 1, MaxConnections: 1}
 }
 
 func answerAll(c net.Conn) {
@@ -48,9 +48,9 @@ func answerAll(c net.Conn) {
 	}
 }
 
-func newTestEngine(t *testing.T, target load.Target) *engine {
+func newTestEngine(t *testing.T, target load.Target, requests ...load.Request) *engine {
 	t.Helper()
-	e, err := newEngine(openMessage{Targets: []load.Target{target}, Threads: 1})
+	e, err := newEngine(openMessage{Targets: []load.Target{target}, Population: load.Population{Requests: requests}, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +75,11 @@ func TestStaleConnectionIsNoError(t *testing.T) {
 	})
 	e := newTestEngine(t, target)
 	w := e.workers[0]
-	if _, err := e.deal(load.Load{Rate: 1e6, Each: 1}); err != nil {
+	if err := e.deal(load.Load{Rate: 1e6, Each: 1}); err != nil {
 		t.Fatal(err)
 	}
 	w.timeout = time.Hour
-	w.samples[0].Intended = w.now()
+	w.turns.begin(w.now())
 	close(closeFirst)
 	<-closed
 	fd := w.conns[w.pools[0].idleHead].fd
@@ -91,15 +91,15 @@ func TestStaleConnectionIsNoError(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
-	w.dispatch(0) // without a look at the events
-	w.next = 1
-	if w.outstanding != 1 || w.samples[0].Written < 0 {
+	w.takeUp(w.turns.coming) // without a look at the events
+	w.turns.advance()
+	if w.outstanding != 1 || w.sample(0).Written < 0 {
 		t.Fatal("the request was not written to the closed connection: this test shows nothing")
 	}
 	if err := w.run(func() bool { return false }); err != nil {
 		t.Fatal(err)
 	}
-	if s := w.samples[0]; s.Class != load.OK || w.opened != 2 {
+	if s := *w.sample(0); s.Class != load.OK || w.opened != 2 {
 		t.Errorf("sample %+v after %d connections, want ok on the second", s, w.opened)
 	}
 }
@@ -169,23 +169,15 @@ func TestLoopAllocatesNothing(t *testing.T) {
 	target := serve(t, answerAll)
 	target.Connections, target.MaxConnections = 8, 8
 	e := newTestEngine(t, target)
-	l := load.Load{Rate: 20_000, Each: 4000, Timeout: time.Hour}
-	stats, err := e.prepare(l)
-	if err != nil || stats.Scheduled != 4000 {
-		t.Fatal(stats, err)
-	}
 	var before, after runtime.MemStats
-	err = e.onAll(func(_ int, w *worker) error {
+	samples := dealAndOffer(t, e, load.Load{Rate: 20_000, Each: 4000, Timeout: time.Hour}, func(offer func() error) error {
 		runtime.ReadMemStats(&before)
 		defer runtime.ReadMemStats(&after)
-		return w.run(func() bool { return false })
+		return offer()
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	// The server and the runtime share the count: some, but none per request.
-	if n := after.Mallocs - before.Mallocs; n > 400 {
-		t.Errorf("%d allocations for 4000 requests", n)
+	if n := after.Mallocs - before.Mallocs; n > 400 || len(samples) != 4000 {
+		t.Errorf("%d allocations for %d requests, want 4000 of them", n, len(samples))
 	}
 }
 
@@ -238,8 +230,8 @@ func TestShareDealsAll(t *testing.T) {
 		for threads := 1; threads <= 5; threads++ {
 			sum := 0
 			for k := range threads {
-				sum += share(n, threads, k)
-				if got := share(n, threads, k); got < n/threads || got > n/threads+1 {
+				sum += load.Share{K: k, N: threads}.Of(n)
+				if got := (load.Share{K: k, N: threads}).Of(n); got < n/threads || got > n/threads+1 {
 					t.Errorf("thread %d of %d gets %d of %d", k, threads, got, n)
 				}
 			}
@@ -259,7 +251,7 @@ func TestPoolsAreTrimmedBetweenLoads(t *testing.T) {
 	if err != nil || stats.Opened <= 3 {
 		t.Fatalf("stats %+v, error %v: no burst", stats, err)
 	}
-	if _, err := e.prepare(load.Load{Rate: 1, Each: 1}); err != nil {
+	if err := e.prepare(load.Load{Rate: 1, Each: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if p := e.workers[0].pools[0]; p.open != 3 || p.connecting != 0 {
@@ -270,19 +262,20 @@ func TestPoolsAreTrimmedBetweenLoads(t *testing.T) {
 func TestExpiredLeaveTheLine(t *testing.T) {
 	e := newTestEngine(t, serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }))
 	w := e.workers[0]
-	if _, err := e.deal(load.Load{Rate: 1e6, Each: 3}); err != nil {
+	if err := e.deal(load.Load{Rate: 1e6, Each: 3}); err != nil {
 		t.Fatal(err)
 	}
 	w.timeout = time.Minute
-	for range w.samples { // one is written, two wait in line
-		w.dispatch(int32(w.next))
-		w.next++
+	for range 3 { // one is written, two wait in line
+		w.takeUp(w.turns.coming)
+		w.turns.advance()
 	}
 	if p := &w.pools[0]; p.queued != 2 {
 		t.Fatalf("%d in line, want 2", p.queued)
 	}
 	w.expire(time.Hour)
-	for i, s := range w.samples {
+	for i := range w.next {
+		s := *w.sample(placeOf(i))
 		if s.Class != load.Timeout || (s.Written >= 0) != (i == 0) {
 			t.Errorf("sample %d: %+v", i, s)
 		}

@@ -32,7 +32,7 @@ const stopGrace = time.Second
 
 // startAgent starts an agent and returns when it can sign certificates.
 func startAgent(ctx context.Context, l *process.Launcher, exe string, free func() (string, error)) (*agent, error) {
-	a := &agent{launcher: l, exe: exe, log: &log{}}
+	a := &agent{launcher: l, exe: exe, log: &log{end: make(chan struct{})}}
 	config, err := a.config(free)
 	if err != nil {
 		return nil, err
@@ -124,6 +124,10 @@ func (a *agent) ready(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("wait until the Consul agent is ready: %w%s", ctx.Err(), a.log)
 		case <-a.Done():
+			select { // its last words say why
+			case <-a.log.end:
+			case <-ctx.Done():
+			}
 			return fmt.Errorf("start the Consul agent: %w%s", a.Err(), a.log)
 		case <-tick.C:
 		}
@@ -209,6 +213,7 @@ func (a *agent) bootstrap(ctx context.Context, sidecar, admin string) (string, e
 
 // log keeps the last lines that the agent logged.
 type log struct {
+	end   chan struct{} // closed when all is read
 	mu    sync.Mutex
 	lines []string
 }
@@ -217,6 +222,7 @@ type log struct {
 const mostLines = 12
 
 func (l *log) read(r interface{ ReadString(byte) (string, error) }) {
+	defer close(l.end)
 	for {
 		line, err := r.ReadString('\n')
 		l.add(strings.TrimSpace(line))

@@ -4,6 +4,7 @@ import "errors"
 
 // lacking are the factors that a mesh cannot give, with the reason.
 var lacking = map[string]string{
+	"protocol":   "its front end's listener is HTTP/1.1",
 	"request":    "the front end forwards no bodies",
 	"cores":      "its sidecars are started with all cores",
 	"replicas":   "it registers one service for each treatment",
@@ -15,7 +16,7 @@ var lacking = map[string]string{
 // stands anyway it can give; encryption is not to be chosen at all.
 func (*Testbed) Lacks(factor, level string) error {
 	why, ok := lacking[factor]
-	idle := map[string]string{"request": "0B", "replicas": "1", "access-log": "off"}
+	idle := map[string]string{"protocol": "http/1.1", "request": "0B", "replicas": "1", "access-log": "off"}
 	if !ok || idle[factor] == level {
 		return nil
 	}

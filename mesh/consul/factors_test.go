@@ -12,6 +12,8 @@ func TestLacks(t *testing.T) {
 	for _, c := range []struct{ factor, level, want string }{
 		{"request", "1KiB", "forwards no bodies"},
 		{"request", "0B", ""},
+		{"protocol", "http/1.1", ""},
+		{"protocol", "http/2", "HTTP/1.1"},
 		{"cores", "1", "all cores"},
 		{"replicas", "2", "one service for each treatment"},
 		{"replicas", "1", ""},

@@ -3,7 +3,6 @@
 package consul_test
 
 import (
-	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -456,40 +455,5 @@ func TestPause(t *testing.T) {
 	}
 	if _, err := io.ReadFull(c, first); err != nil || string(first) != "HTTP/1.1 200" {
 		t.Errorf("%q, %v", first, err)
-	}
-}
-
-// A port that another program takes at the last moment: everything is started
-// once more on others.
-func TestTakenPort(t *testing.T) {
-	p := newSite(t, "")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	for k := range 8 { // the ports of the agent, then of sidecars
-		n := 0
-		b := consul.New(newLauncher(t), catalog.FindConsul, catalog.FindEnvoy)
-		b.ChoosePorts(func() (string, error) {
-			n++
-			if n == k+1 {
-				return l.Addr().String(), nil
-			}
-			return freeAddr()
-		})
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		s, err := b.Up(ctx, p.app.Topologies, []int{0, 1})
-		cancel()
-		if err != nil {
-			t.Errorf("port %d taken: %v", k, err)
-			continue
-		}
-		if n <= 9 { // what one start needs
-			t.Errorf("port %d taken: %d ports asked for: nothing was started again", k, n)
-		}
-		if err := s.Down(); err != nil {
-			t.Error(err)
-		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/taremesh/tare/internal/fullmatch"
 )
 
 // text is a compiled StringMatcher.
@@ -63,10 +65,7 @@ func whole(m *matcherv3.RegexMatcher) (*regexp.Regexp, error) {
 	if m.GetRegex() == "" {
 		return nil, errors.New("field safe_regex.regex: is required")
 	}
-	if _, err := regexp.Compile(m.GetRegex()); err != nil {
-		return nil, fmt.Errorf("field safe_regex.regex: %w", err)
-	}
-	r, err := regexp.Compile(`\A(?:` + m.GetRegex() + `)\z`)
+	r, err := fullmatch.Compile(m.GetRegex())
 	if err != nil {
 		return nil, fmt.Errorf("field safe_regex.regex: %w", err)
 	}

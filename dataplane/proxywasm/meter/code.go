@@ -137,7 +137,7 @@ func (f *function) declare(params uint32) {
 	total := uint64(params)
 	for i := uint32(0); i < n && f.in.err == nil; i++ {
 		total += uint64(f.in.u32())
-		f.in.byte()
+		f.in.valueType()
 		if total > mostLocals {
 			f.in.fail("it has more than %d locals", mostLocals)
 		}

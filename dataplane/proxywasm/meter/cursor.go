@@ -46,6 +46,25 @@ func (c *cursor) take(n uint32) []byte {
 	return c.b[c.at-int(n) : c.at]
 }
 
+// valueType reads a type of one byte, which all are but typed references: an
+// engine that knows them reads more, and all that follows would be taken apart.
+func (c *cursor) valueType() byte {
+	t := c.byte()
+	if c.err == nil && (t == nullable || t == notNull) {
+		c.fail("it has a typed reference (later WebAssembly)")
+	}
+	return t
+}
+
+const nullable, notNull = 0x63, 0x64
+
+// valueTypes reads so many of them.
+func (c *cursor) valueTypes(n uint32) {
+	for ; n > 0 && c.err == nil; n-- {
+		c.valueType()
+	}
+}
+
 // u32 reads unsigned LEB128.
 func (c *cursor) u32() uint32 {
 	var v uint32

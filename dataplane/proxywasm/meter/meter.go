@@ -176,8 +176,8 @@ func (m *rewriting) types() ([]byte, error) {
 			c.fail("it has a type of the form 0x%02x, not of a function (later WebAssembly)", form)
 		}
 		params := c.count()
-		c.take(params)
-		c.take(c.count())
+		c.valueTypes(params)
+		c.valueTypes(c.count())
 		m.params = append(m.params, params)
 		return append(out, c.copied(start)...)
 	}, []byte{0x60, 0, 1, 0x7f}, []byte{0x60, 3, 0x7f, 0x7f, 0x7f, 0}, []byte{0x60, 1, 0x7f, 1, 0x7f})
@@ -203,13 +203,14 @@ func (m *rewriting) imported() ([]byte, error) {
 			c.u32()
 			m.counter.imports++
 		case 1:
-			c.byte()
+			c.valueType()
 			c.limits()
 		case 2:
 			c.limits()
 			m.memory = true
 		case 3:
-			c.take(2)
+			c.valueType()
+			c.byte()
 			m.globals++
 		default:
 			c.fail("it imports something of the unknown kind %d (later WebAssembly)", kind)
@@ -235,7 +236,7 @@ func (c *cursor) limits() (least, most uint32, bounded bool) {
 func (m *rewriting) globalsAndOne() ([]byte, error) {
 	count := append(signed([]byte{0x7f, 1, 0x41}, m.options.Count), opEnd)
 	b, err := m.vector(sectionGlobal, func(c *cursor, out []byte) []byte {
-		out = append(out, c.take(2)...)
+		out = append(out, c.valueType(), c.byte())
 		m.globals++
 		return m.constant(c, out)
 	}, count)
@@ -294,7 +295,7 @@ func (m *rewriting) tables() ([]byte, error) {
 		if number++; number > mostTables {
 			c.fail("it has more than %d tables", mostTables)
 		}
-		out = append(out, c.byte())
+		out = append(out, c.valueType())
 		least, most, bounded := c.limits()
 		if least > m.options.TableElements {
 			c.fail("it has a table of %d elements, more than %d", least, m.options.TableElements)
@@ -354,7 +355,7 @@ func (m *rewriting) elements() ([]byte, error) {
 			out = m.constant(c, out)
 		}
 		if !active || named {
-			out = append(out, c.byte()) // what kind they are
+			out = append(out, c.valueType()) // what kind they are
 		}
 		n := c.count()
 		out = binary.AppendUvarint(out, uint64(n))

@@ -111,7 +111,12 @@ func named(op byte) string {
 func (c *cursor) skip(o operand) {
 	switch o {
 	case blockType:
-		c.signed(5)
+		start := c.at
+		c.valueType()
+		if c.err == nil {
+			c.at = start // or it is the number of a type
+			c.signed(5)
+		}
 	case index, functionIndex:
 		c.u32()
 	case twoIndices:

@@ -16,6 +16,11 @@ static MEMORY: memory::Blocks = memory::Blocks::new();
 
 #[cfg(target_arch = "wasm32")]
 mod wasm;
+#[cfg(target_arch = "wasm32")]
+use wasm::Taker;
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)]
+mod whole;
 
 #[cfg(not(any(target_arch = "wasm32", test)))]
 mod dynmod;

@@ -1,5 +1,6 @@
 //! The filter that does nothing, as a proxy-wasm module.
 
+use crate::whole::{Additions, Given, Taken, Want};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 
@@ -19,6 +20,19 @@ impl RootContext for Plugin {
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
+    }
+}
+
+/// For a host that hands requests over whole.
+pub struct Taker;
+
+impl Taker {
+    pub fn wants() -> Vec<Want> {
+        Vec::new()
+    }
+
+    pub fn request(_: &Given, _: &mut Additions) -> Taken {
+        Taken::Whole
     }
 }
 

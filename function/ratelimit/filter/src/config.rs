@@ -1,6 +1,8 @@
 //! The filter's configuration, made ready for requests.
 
 use crate::bucket::{Limit, MOST_TOKENS};
+use crate::bytes::same;
+use crate::decimal::Decimal;
 use crate::json::Reader;
 
 /// What is limited, and how.
@@ -24,6 +26,8 @@ struct Path {
 pub struct Allowance {
     pub limit: Limit,
     pub prefix: Vec<u8>,
+    /// The limit's tokens as text.
+    pub said: Decimal,
 }
 
 /// The limits of one path.
@@ -58,14 +62,14 @@ impl Config {
     /// The limits of a path as it was sent; its query is no part of it.
     pub fn limits(&self, sent: &[u8]) -> Option<Limits<'_>> {
         let path = sent.split(|&c| c == b'?').next().unwrap_or(sent);
-        self.paths.iter().find(|p| p.path == path).map(Limits)
+        self.paths.iter().find(|p| same(&p.path, path)).map(Limits)
     }
 }
 
 impl<'a> Limits<'a> {
     /// What one user with the subscription is allowed, if it is listed.
     pub fn of(&self, subscription: &[u8]) -> Option<&'a Allowance> {
-        self.0.users.iter().find(|(name, _)| name == subscription).map(|(_, a)| a)
+        self.0.users.iter().find(|(name, _)| same(name, subscription)).map(|(_, a)| a)
     }
 
     /// What all others are allowed together.
@@ -87,7 +91,7 @@ impl Path {
         let allowance = |subscription: &[u8], rate: &Rate| {
             // No part but the user's name, which is last, can hold a zero byte.
             let prefix = [b"tare.ratelimit", &path[..], subscription, &rate.text, b""].join(&0);
-            Allowance { limit: rate.limit.clone(), prefix }
+            Allowance { said: Decimal::new(rate.limit.tokens), limit: rate.limit.clone(), prefix }
         };
         let users = rates.iter().map(|(name, rate)| (name.clone(), allowance(name, rate))).collect();
         let others = allowance(b"", others);

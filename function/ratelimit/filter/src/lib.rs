@@ -17,8 +17,10 @@
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 
 mod bucket;
+mod bytes;
 mod claims;
 mod config;
+mod decimal;
 mod json;
 #[cfg(any(target_arch = "wasm32", test))]
 #[allow(unsafe_code)]
@@ -31,8 +33,13 @@ static MEMORY: memory::Blocks = memory::Blocks::new();
 #[cfg(target_arch = "wasm32")]
 mod filter;
 #[cfg(target_arch = "wasm32")]
+use filter::Taker;
+#[cfg(target_arch = "wasm32")]
 #[allow(unsafe_code)]
 mod host;
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)]
+mod whole;
 
 #[cfg(not(any(target_arch = "wasm32", test)))]
 mod dynmod;

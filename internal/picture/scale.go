@@ -1,4 +1,4 @@
-package report
+package picture
 
 import (
 	"cmp"
@@ -8,35 +8,35 @@ import (
 	"strings"
 )
 
-// scale places values of the data on a picture.
-type scale struct {
-	low, high float64 // values
-	from, to  float64 // places; to may be less than from
-	bend      func(float64) float64
+// Scale places values of the data on a picture.
+type Scale struct {
+	Low, High float64 // values
+	From, To  float64 // places; to may be less than from
+	Bend      func(float64) float64
 	// labels are the values that may carry a label, the most wanted first.
-	labels func(low, high float64) []float64
+	Labels func(low, high float64) []float64
 }
 
-// linear places equal differences at equal distances.
-func linear(low, high, from, to float64) scale {
+// Linear places equal differences at equal distances.
+func Linear(low, high, from, to float64) Scale {
 	low, high = apart(low, high)
-	return scale{low, high, from, to, func(x float64) float64 { return x }, evenLabels}
+	return Scale{low, high, from, to, func(x float64) float64 { return x }, evenLabels}
 }
 
-// logarithmic places equal ratios at equal distances; low must be above 0.
-func logarithmic(low, high, from, to float64) scale {
+// Logarithmic places equal ratios at equal distances; low must be above 0.
+func Logarithmic(low, high, from, to float64) Scale {
 	if !(low > 0) {
-		return linear(low, high, from, to)
+		return Linear(low, high, from, to)
 	}
 	low, high = apart(low, high)
-	return scale{low, high, from, to, math.Log, decadeLabels}
+	return Scale{low, high, from, to, math.Log, decadeLabels}
 }
 
-// symmetric is linear within ±unit and logarithmic beyond, on both sides.
-func symmetric(low, high, unit, from, to float64) scale {
+// Symmetric is linear within ±unit and logarithmic beyond, on both sides.
+func Symmetric(low, high, unit, from, to float64) Scale {
 	low, high = apart(low, high)
 	bend := func(x float64) float64 { return math.Asinh(x / unit) }
-	return scale{low, high, from, to, bend, func(low, high float64) []float64 { return symmetricLabels(low, high, unit) }}
+	return Scale{low, high, from, to, bend, func(low, high float64) []float64 { return symmetricLabels(low, high, unit) }}
 }
 
 // apart widens a range without extent.
@@ -48,22 +48,23 @@ func apart(low, high float64) (float64, float64) {
 	return low - d, high + d
 }
 
-// at is the place of x; what lies outside is put on the edge.
-func (s scale) at(x float64) float64 {
-	x = min(max(x, s.low), s.high)
-	part := (s.bend(x) - s.bend(s.low)) / (s.bend(s.high) - s.bend(s.low))
-	return s.from + part*(s.to-s.from)
+// At is the place of x; what lies outside is put on the edge.
+func (s Scale) At(x float64) float64 {
+	x = min(max(x, s.Low), s.High)
+	part := (s.Bend(x) - s.Bend(s.Low)) / (s.Bend(s.High) - s.Bend(s.Low))
+	return s.From + part*(s.To-s.From)
 }
 
-func (s scale) holds(x float64) bool { return s.low <= x && x <= s.high }
+// Holds reports whether x is in range.
+func (s Scale) Holds(x float64) bool { return s.Low <= x && x <= s.High }
 
-// ticks are the values to label, in ascending order, no two labels nearer than
+// Ticks are the values to label, in ascending order, no two labels nearer than
 // gap and as many as fit.
-func (s scale) ticks(gap float64) []float64 {
+func (s Scale) Ticks(gap float64) []float64 {
 	var out []float64
-	for _, x := range s.labels(s.low, s.high) {
-		near := func(y float64) bool { return math.Abs(s.at(x)-s.at(y)) < gap }
-		if s.holds(x) && !slices.ContainsFunc(out, near) {
+	for _, x := range s.Labels(s.Low, s.High) {
+		near := func(y float64) bool { return math.Abs(s.At(x)-s.At(y)) < gap }
+		if s.Holds(x) && !slices.ContainsFunc(out, near) {
 			out = append(out, x)
 		}
 	}
@@ -121,8 +122,8 @@ func symmetricLabels(low, high, unit float64) []float64 {
 	return out
 }
 
-// label prints a tick's value as short as it is: 20k is 20,000.
-func label(x float64) string {
+// Label prints a tick's value as short as it is: 20k is 20,000.
+func Label(x float64) string {
 	suffix := ""
 	switch a := math.Abs(x); {
 	case a >= 1e6:
