@@ -65,12 +65,15 @@ func readPlanted(tb testing.TB) plantedReference {
 	return r
 }
 
-// plantedStudy has the arms of both designs. Both keep idle cores awake: in windows
-// the machine has a third to do, and would sleep deeper and wake later.
+// plantedStudy has the arms of both designs. Both offer the same requests per
+// second in all, at equal gaps longer than a response: where requests meet, a
+// window's wait for their own kind and an interleaved arm's for all kinds, and
+// the two designs would ask different questions. Both keep idle cores awake and
+// hold ballast.
 const plantedStudy = `tare: study/1
 name: planted-reference
 workload: {name: echo}
-load: {rate: 300/s, connections: 8}
+load: {rate: 500/s, arrivals: uniform, connections: 8}
 treatments:
   - {name: plain, control: direct}
   - {name: plus-20us, baseline: plain, workload: {work: 20us}}
@@ -81,7 +84,7 @@ design: {idle: 200ms, latency: 2s, control_every: -1, stop: fixed}
 var plantedWork = []float64{0, 20, 100} // µs, by arm
 
 const (
-	plantedRate   = 300  // per second, of a window: an arm's own, as when it is interleaved, and so low that requests hardly queue
+	plantedRate   = 1500 // per second, of a window: that of all arms when they are interleaved
 	plantedWarmup = 1000 // requests to each arm
 	plantedWindow = 500 * time.Millisecond
 	// plantedSettle is how much of a window's beginning is left out: the arm
@@ -119,18 +122,18 @@ func TestPlantedReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := measure.ReadEnvironment()
-	host.Idle = awake.String()
+	host.Idle, host.Ballast = awake.String(), measure.BallastSize()
 	r := plantedReference{
 		Measured: time.Now().UTC().Truncate(time.Second), Host: host, Rate: plantedRate,
 		Window: fmt.Sprintf("%v, of which the first %v are left out", plantedWindow, plantedSettle),
-		Design: "one arm at a time, the others stopped; in each block fresh processes and windows of arms x y z z y x, x y z in random order; open loop",
+		Design: "one arm at a time, the others stopped; in each block fresh processes and windows of arms x y z z y x, x y z in random order; open loop, equal gaps",
 	}
 	for _, work := range plantedWork[1:] {
 		r.Effects = append(r.Effects, plantedEffect{Planted: work})
 	}
 	worked, workCPU := make([]int64, len(plantedWork)), make([]int64, len(plantedWork))
 	for block := range uint64(plantedPairs) {
-		p := plantedBlock{apparatus: a, random: rand.New(rand.NewPCG(block, 0x706c616e)), worked: worked, workCPU: workCPU}
+		p := plantedBlock{apparatus: a, random: rand.New(rand.NewPCG(block, 0x706c616e)), worked: worked, workCPU: workCPU, ballast: host.Ballast}
 		medians := p.carryOut(t)
 		for i := range r.Effects {
 			r.Effects[i].Differences = append(r.Effects[i].Differences, medians[i+1]-medians[0])
@@ -166,6 +169,7 @@ type plantedBlock struct {
 	apparatus       *experiment.Apparatus
 	random          *rand.Rand
 	worked, workCPU []int64 // by arm, added to
+	ballast         uint64  // bytes, held while the block stands
 
 	up      testbed.Setup
 	session load.Session
@@ -175,7 +179,11 @@ type plantedBlock struct {
 func (p *plantedBlock) carryOut(t *testing.T) []float64 {
 	t.Helper()
 	ctx, n := t.Context(), len(plantedWork)
-	var err error
+	ballast, err := measure.TakeBallast(p.ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ballast.Release()
 	if p.up, err = p.apparatus.Testbed.Up(ctx, p.apparatus.Topologies, p.random.Perm(n)); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +205,7 @@ func (p *plantedBlock) carryOut(t *testing.T) []float64 {
 			t.Error(err)
 		}
 	}()
-	p.offer(ctx, t, load.Load{Rate: plantedRate, Each: plantedWarmup, Seed: p.random.Uint64()})
+	p.offer(ctx, t, load.Load{Arrivals: load.Uniform, Rate: plantedRate, Each: plantedWarmup, Seed: p.random.Uint64()})
 	order := p.random.Perm(n)
 	back := slices.Clone(order)
 	slices.Reverse(back)
@@ -238,7 +246,7 @@ func (p *plantedBlock) window(ctx context.Context, t *testing.T, arm int, seed u
 			t.Error(err)
 		}
 	}()
-	samples, stats := p.offer(ctx, t, load.Load{Rate: plantedRate, Duration: plantedWindow, Targets: []int{arm}, Seed: seed})
+	samples, stats := p.offer(ctx, t, load.Load{Arrivals: load.Uniform, Rate: plantedRate, Duration: plantedWindow, Targets: []int{arm}, Seed: seed})
 	var xs []float64
 	for _, s := range samples {
 		if s.Intended-stats.Began >= plantedSettle {
