@@ -14,10 +14,9 @@ import (
 	"testing"
 )
 
-// smallAtlas is two batches, each of about twenty seconds: several blocks, on a
-// machine with other work too.
+// smallAtlas is two batches of two or more blocks, each of about ten seconds.
 func smallAtlas(more ...string) []string {
-	return append([]string{"atlas", "--dataplane", "embedded", "--only", "header-mutation,library,lua", "--time", "4s"}, more...)
+	return append([]string{"atlas", "--dataplane", "embedded", "--only", "header-mutation,library,lua", "--time", "2s"}, more...)
 }
 
 // atlased is what a printed atlas holds of cells and batches.

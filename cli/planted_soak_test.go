@@ -73,20 +73,20 @@ func readPlanted(tb testing.TB) plantedReference {
 const plantedStudy = `tare: study/1
 name: planted-reference
 workload: {name: echo}
-load: {rate: 500/s, arrivals: uniform, connections: 8}
+load: {rate: 300/s, arrivals: uniform, connections: 8}
 treatments:
   - {name: plain, control: direct}
   - {name: plus-20us, baseline: plain, workload: {work: 20us}}
   - {name: plus-100us, baseline: plain, workload: {work: 100us}}
-design: {idle: 200ms, latency: 2s, control_every: -1, stop: fixed}
+design: {idle: 200ms, latency: 4s, control_every: -1, stop: fixed}
 `
 
 var plantedWork = []float64{0, 20, 100} // µs, by arm
 
 const (
-	plantedRate   = 1500 // per second, of a window: that of all arms when they are interleaved
+	plantedRate   = 900  // per second, of a window: that of all arms when they are interleaved
 	plantedWarmup = 1000 // requests to each arm
-	plantedWindow = 500 * time.Millisecond
+	plantedWindow = time.Second
 	// plantedSettle is how much of a window's beginning is left out: the arm
 	// was stopped before it.
 	plantedSettle = 100 * time.Millisecond
@@ -326,7 +326,7 @@ func TestPlantedAgainstReference(t *testing.T) {
 		t.Logf("the reference is of another host (%d × %s, %s; here %d × %s, %s): a difference may be the hosts'",
 			reference.Host.Cores, reference.Host.CPU, reference.Host.Kernel, here.Cores, here.CPU, here.Kernel)
 	}
-	r := tare(t, t.TempDir(), "run", write(t, plantedStudy), "--time", "100s", "-o", "json")
+	r := tare(t, t.TempDir(), "run", write(t, plantedStudy), "--time", "200s", "-o", "json")
 	if r.code != 0 {
 		t.Fatalf("exit %d: %s", r.code, r.err)
 	}

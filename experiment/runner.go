@@ -135,9 +135,12 @@ func (c *course) enoughSoFar(blocks int) bool {
 	return rule.Enough(c.analysis.primaryWidths())
 }
 
-// timeIsUp: a further block would not end in time. The first always may begin.
+// fewest blocks are carried out whatever the time: one alone gives no interval.
+const fewest = 2
+
+// timeIsUp: a further block would not end in time.
 func (c *course) timeIsUp() bool {
-	if len(c.blocks) == 0 || c.Plan.Study.Design.Blocks > 0 {
+	if len(c.blocks) < fewest || c.Plan.Study.Design.Blocks > 0 {
 		return false
 	}
 	return c.elapsed()+c.meanBlock() > c.Plan.Study.Design.Time

@@ -236,3 +236,21 @@ func invalid(t *testing.T, p *study.Plan, j *journal, why string) {
 		}
 	}
 }
+
+// However slow the host is for the time of a study, there are two blocks: one
+// alone would give no interval.
+func TestTimeThatIsSpent(t *testing.T) {
+	m := newMachine(0, 0, 0)
+	a, err := experiment.NewApparatus(planOf(t, strings.Replace(fakeStudy, "blocks: 12", "time: 60s", 1)), catalog(t, m, countdown(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if planned := len(a.Plan.Blocks); planned < 3 {
+		t.Fatalf("%d blocks are planned, want more than are carried out", planned)
+	}
+	r := experiment.Runner{Testbed: m, Journal: &journal{}, Settle: time.Microsecond, Spent: time.Hour}
+	out, err := r.Run(t.Context(), "x", a, nil)
+	if err != nil || out.State != experiment.Done || len(out.Blocks) != 2 {
+		t.Errorf("%s with %d blocks, want 2; %v", out.State, len(out.Blocks), err)
+	}
+}
