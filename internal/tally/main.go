@@ -124,7 +124,7 @@ func (g group) lacks() string {
 
 // run runs one group. Whatever made go test fail counts as at least one failure.
 func (g group) run(out, errs io.Writer) (count, error) {
-	args := append([]string{"test", "-json", "-vet=off", "-timeout=15m"}, g.args...)
+	args := append([]string{"test", "-json", "-vet=off", "-timeout=25m"}, g.args...)
 	cmd := exec.Command("go", args...)
 	cmd.Stderr = errs
 	events, err := cmd.StdoutPipe()
