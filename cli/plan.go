@@ -140,11 +140,12 @@ func (p *planner) outlook(ctx context.Context, given *study.Study, a *experiment
 		return a, nil, nil
 	}
 	defer keepAwake(p.command, p.sleep).Release()
+	r.ballast = ballastSize(p.command)
 	a, err := r.suit(ctx, p.planFlags, *given, a, b)
 	if err != nil {
 		return nil, nil, interrupted(ctx, err)
 	}
-	o, err := p.tryOut(ctx, *given, a.Plan, b)
+	o, err := p.tryOut(ctx, *given, a.Plan, b, r.ballast)
 	return a, o, interrupted(ctx, err)
 }
 
@@ -172,7 +173,7 @@ func (p *planner) earlier(ctx context.Context, r *runner, plan *study.Plan) (*ex
 }
 
 // tryOut runs a pilot.
-func (p *planner) tryOut(ctx context.Context, given study.Study, plan *study.Plan, b *catalog.Bench) (*experiment.Outlook, error) {
+func (p *planner) tryOut(ctx context.Context, given study.Study, plan *study.Plan, b *catalog.Bench, ballast uint64) (*experiment.Outlook, error) {
 	pilot, err := plan.Pilot(given)
 	if err != nil {
 		return nil, input(err)
@@ -187,7 +188,7 @@ func (p *planner) tryOut(ctx context.Context, given study.Study, plan *study.Pla
 	errOut := p.command.ErrOrStderr()
 	fmt.Fprintf(errOut, "pilot: %d blocks, about %s\n", len(pilot.Blocks), seconds(pilot.Expected))
 	progress := newProgress(errOut, &pilot.Study)
-	run := experiment.Runner{Testbed: a.Testbed, Journal: unkept{}, Progress: progress.event, Ballast: ballastSize(p.command)}
+	run := experiment.Runner{Testbed: a.Testbed, Journal: unkept{}, Progress: progress.event, Ballast: ballast}
 	out, err := run.Run(ctx, "pilot", a, nil)
 	progress.end()
 	if err != nil {
