@@ -2,17 +2,17 @@ package headermutation
 
 import (
 	"context"
-	"net"
 	"reflect"
 	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/taremesh/tare/internal/calltest"
 )
 
 // telling is a service that sends back what it got, in the way it is asked for.
@@ -59,24 +59,7 @@ func client(t *testing.T, s Spec) grpc_health_v1.HealthClient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer(grpc.UnaryInterceptor(g.Unary), grpc.StreamInterceptor(g.Stream))
-	grpc_health_v1.RegisterHealthServer(server, telling{})
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(l) }()
-	c, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Close()
-		server.Stop()
-		<-done
-	})
-	return grpc_health_v1.NewHealthClient(c)
+	return grpc_health_v1.NewHealthClient(calltest.Serve(t, telling{}, grpc.UnaryInterceptor(g.Unary), grpc.StreamInterceptor(g.Stream)))
 }
 
 // Calls and streams are changed alike, however the handler sends its head.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -12,10 +11,12 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/taremesh/tare/internal/calltest"
 )
 
 // taking is a service that takes every method and keeps what it was sent: the
@@ -73,22 +74,7 @@ func (s *taking) all() []string {
 // connect serves, on loopback.
 func (s *taking) connect(t *testing.T) *grpc.ClientConn {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, done := grpc.NewServer(grpc.UnknownServiceHandler(s.serve)), make(chan error, 1)
-	go func() { done <- server.Serve(l) }()
-	c, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Close()
-		server.Stop()
-		<-done
-	})
-	return c
+	return calltest.Serve(t, grpc_health_v1.UnimplementedHealthServer{}, grpc.UnknownServiceHandler(s.serve))
 }
 
 func standGRPC(t *testing.T, second *taking) (*GRPC, *taking) {
