@@ -93,11 +93,11 @@ const (
 )
 
 // TestPlantedReference measures the reference on this host and keeps it, in
-// five minutes. The machine is to be quiet: an interval that would
-// leave no room for the other design's is not kept. This measures, and compares
-// a new interleaved run with it:
+// eleven minutes. The machine is to be quiet: an interval that would leave no
+// room for the other design's is not kept. This measures, and compares a new
+// interleaved run with it:
 //
-//	go test -tags soak -run Planted -count 1 -timeout 20m -v ./cli
+//	go test -tags soak -run '^TestPlanted' -count 1 -timeout 30m -v ./cli
 func TestPlantedReference(t *testing.T) {
 	awake, err := measure.KeepAwake()
 	if err != nil {
