@@ -89,6 +89,51 @@ func TestFamiliesKeepTheirLevel(t *testing.T) {
 	}
 }
 
+// Of 300 studies with a planted 6 µs, an interval against a baseline that stood
+// twice covers it as often as its level says, and is narrower than one against
+// a baseline that stood once: by √(3/4) where starts differ alone.
+func TestTwinsKeepTheirLevel(t *testing.T) {
+	const studies = 300
+	halves := map[string]float64{}
+	twice := strings.Replace(weighed, "blocks: 12", "blocks: 12, control_every: -1", 1)
+	for name, text := range map[string]string{"twice": twice, "once": strings.Replace(twice, "  - {name: a-aa, control: aa, baseline: a}\n", "", 1)} {
+		covered := 0
+		for seed := range uint64(studies) {
+			p := planAt(t, text, seed)
+			adds := func(_ []int, i, _, _ int) float64 {
+				if p.Study.Treatments[i].Name == "b" {
+					return 6
+				}
+				return 0
+			}
+			an, err := experiment.Analyse(p, planted{study: text, seed: seed, adds: adds, start: 3, mood: 20}.blocks(p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range an.Comparisons {
+				if c.Endpoint != experiment.P50 {
+					continue
+				}
+				halves[name] += c.Difference.Half() / studies
+				if c.Difference.Contains(6) {
+					covered++
+				}
+			}
+		}
+		c, err := stat.Count(covered, studies, 0.999)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d of %d covered, half-width %.2f µs", name, covered, studies, halves[name])
+		if c.High < 0.95 {
+			t.Errorf("%s: %d of %d intervals cover what was planted, the level is 95 %%", name, covered, studies)
+		}
+	}
+	if ratio := halves["twice"] / halves["once"]; ratio > 0.92 || ratio < 0.80 {
+		t.Errorf("half-widths against a baseline that stood twice are %.2f of those against one that stood once, want about 0.87", ratio)
+	}
+}
+
 // A phase whose first requests are slower than the rest was not warm.
 func TestColdStartIsWarnedOf(t *testing.T) {
 	nothing := func([]int, int, int, int) float64 { return 0 }

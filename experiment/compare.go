@@ -134,7 +134,8 @@ func gateOf(e Endpoint) Endpoint {
 	return P50
 }
 
-// gate holds each A/A copy against its baseline.
+// gate holds each A/A copy against its baseline. One that comes out as its
+// baseline is that baseline's twin from then on.
 func (an *Analysis) gate(s *sheet) error {
 	for i, t := range s.plan.Study.Treatments {
 		if t.Control != study.AA {
@@ -142,15 +143,15 @@ func (an *Analysis) gate(s *sheet) error {
 		}
 		g := Gate{Copy: i, Baseline: s.plan.Study.Index(t.Baseline), By: map[Endpoint]stat.AA{}}
 		for _, e := range gated() {
-			a, b := s.pair(e, g.Baseline, i)
-			if len(a) < 2 {
+			both := s.together(e, []int{g.Baseline, i})
+			if both == nil || len(both[0]) < 2 {
 				continue
 			}
-			d, err := stat.Differences(a, b)
+			d, err := stat.Differences(both[0], both[1])
 			if err != nil {
 				return err
 			}
-			one, err := stat.Gate(d, e.margin(s.plan.Study.Margin, median(a)), 0.95)
+			one, err := stat.Gate(d, e.margin(s.plan.Study.Margin, median(both[0])), 0.95)
 			if errors.Is(err, stat.ErrNoSpread) {
 				continue // few blocks may agree to the nanosecond: the next one will tell
 			}
@@ -158,7 +159,11 @@ func (an *Analysis) gate(s *sheet) error {
 				return err
 			}
 			g.By[e] = one
+			if one.Inside {
+				s.copies[twin{g.Baseline, e}] = i
+			}
 		}
+		g.Pooled = !crossed(s.plan.Study.Design) && len(s.twins(P50, g.Baseline)) > 1
 		if len(g.By) > 0 {
 			an.Gates = append(an.Gates, g)
 		}

@@ -1,7 +1,9 @@
 package experiment_test
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +200,54 @@ func TestPairsAreOfOneBlock(t *testing.T) {
 		t.Errorf("%d blocks, %d voids", got.Blocks, got.Voids)
 	}
 }
+
+// A baseline that stood twice is compared as the mean of both, once the A/A gate
+// says that they are the same; one whose copy differs is compared alone, and so
+// is one that has no copy.
+func TestTwinsAreAveraged(t *testing.T) {
+	apart := handmadeBlocks(12)
+	for k := range apart {
+		for n := range apart[k].Samples[1] {
+			if x := &apart[k].Samples[1][n]; x.Target == 1 {
+				x.FirstByte, x.LastByte = x.FirstByte+30*time.Microsecond, x.LastByte+30*time.Microsecond
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		study  string
+		blocks []experiment.Block
+		pooled bool
+		want   func(jitter float64) float64
+	}{
+		"the same":   {weighed, handmadeBlocks(12), true, func(jitter float64) float64 { return 130 - jitter - (100 + jitter/2) }},
+		"apart":      {weighed, apart, false, func(jitter float64) float64 { return 130 - jitter - 100 }},
+		"not a copy": {strings.Replace(weighed, "control: aa", "control: token", 1), handmadeBlocks(12), false, func(jitter float64) float64 { return 130 - jitter - 100 }},
+	} {
+		an, err := experiment.Analyse(planOf(t, c.study), c.blocks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, one := range an.Comparisons {
+			if one.Treatment != 2 || one.Endpoint != experiment.P50 {
+				continue
+			}
+			found = true
+			for k, d := range one.PerBlock {
+				near(t, fmt.Sprintf("%s: block %d", name, k), d, c.want(float64(k%3)/10))
+			}
+		}
+		if !found || len(an.Gates) > 0 && an.Gates[0].Pooled != c.pooled || len(an.Gates) == 0 && name != "not a copy" {
+			t.Errorf("%s: compared %v, gates %+v", name, found, an.Gates)
+		}
+		for _, sh := range an.Shifts {
+			near(t, name+": shift at the median", sh.Band[slices.Index(sh.Levels, .5)].Estimate, mean3(c.want))
+		}
+	}
+}
+
+// mean3 is over the jitters of handmade blocks.
+func mean3(f func(float64) float64) float64 { return (f(0) + f(.1) + f(.2)) / 3 }
 
 // Few blocks may agree to the nanosecond: no reason to end a run.
 func TestEqualBlocksAreNoFailure(t *testing.T) {

@@ -12,8 +12,15 @@ type sheet struct {
 	blocks []*Block
 	of     []map[int]figures // by block: those that stood
 	hidden Endpoint          // may not be given; empty: none
+	copies map[twin]int      // that passed their A/A gate
 	// readings are what else the raw samples say, in the same order.
 	readings []map[int]*reading
+}
+
+// twin is a treatment that has an A/A copy which is the same by the endpoint.
+type twin struct {
+	treatment int
+	by        Endpoint
 }
 
 // cache keeps what was made of the samples of finished blocks, which never change.
@@ -28,7 +35,7 @@ type made struct {
 }
 
 func newSheet(p *study.Plan, blocks []*Block, known cache) *sheet {
-	s := &sheet{plan: p, blocks: blocks}
+	s := &sheet{plan: p, blocks: blocks, copies: map[twin]int{}}
 	for _, b := range blocks {
 		key := attempt{b.Index, b.Attempt}
 		one, ok := known[key]
@@ -66,13 +73,41 @@ func (s *sheet) own(i int) []int {
 
 func (s *sheet) isCopy(i int) bool { return s.plan.Study.Treatments[i].Control == study.AA }
 
-// pair gives the values of two treatments; see together.
+// pair gives the values of two treatments in the blocks that both stood in, each
+// the mean of its twins.
 func (s *sheet) pair(e Endpoint, i, j int) (a, b []float64) {
-	values := s.together(e, []int{i, j})
+	as, bs := s.twins(e, i), s.twins(e, j)
+	values := s.together(e, slices.Concat(as, bs))
 	if values == nil {
 		return nil, nil
 	}
-	return values[0], values[1]
+	return meanOf(values[:len(as)]), meanOf(values[len(as):])
+}
+
+// twins are treatment i and, where the A/A gate says that the two are the same
+// and both have the endpoint in the same blocks, its copy: the mean of both
+// varies less than either.
+func (s *sheet) twins(e Endpoint, i int) []int {
+	k, same := s.copies[twin{i, gateOf(e)}]
+	if !same {
+		return []int{i}
+	}
+	own, both := s.together(e, []int{i}), s.together(e, []int{i, k})
+	if both == nil || len(both[0]) < len(own[0]) {
+		return []int{i}
+	}
+	return []int{i, k}
+}
+
+// meanOf averages lists of the same length, value by value.
+func meanOf(lists [][]float64) []float64 {
+	out := make([]float64, len(lists[0]))
+	for _, xs := range lists {
+		for n, x := range xs {
+			out[n] += x / float64(len(lists))
+		}
+	}
+	return out
 }
 
 // together gives the values of several treatments in the blocks that all of

@@ -76,7 +76,7 @@ func (an *Analysis) shifts(s *sheet) error {
 
 func shiftOf(s *sheet, treatment, baseline int) (Shift, error) {
 	out := Shift{Treatment: treatment, Baseline: baseline}
-	a, b := s.spectra([]int{baseline}, []int{treatment})
+	a, b := s.spectra(s.twins(P50, baseline), s.twins(P50, treatment))
 	return s.between(out, a, b)
 }
 

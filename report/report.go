@@ -147,8 +147,11 @@ type AA struct {
 	Baseline  string  `json:"baseline"`
 	DataPlane *string `json:"dataplane"`
 	Level     *string `json:"level,omitempty"`
-	P50       *Gate   `json:"p50"` // null while few blocks agree to the nanosecond
-	CPU       *Gate   `json:"cpu"`
+	// Pooled: what is compared with the baseline is compared with the mean of it
+	// and the copy.
+	Pooled bool  `json:"pooled,omitempty"`
+	P50    *Gate `json:"p50"` // null while few blocks agree to the nanosecond
+	CPU    *Gate `json:"cpu"`
 	// Throughput is that of a closed loop, in requests/s; Knee that of a knee study.
 	Throughput *Gate `json:"throughput,omitempty"`
 	Knee       *Gate `json:"knee,omitempty"`
@@ -405,7 +408,7 @@ func (r *Report) addGates(s *study.Study, an *experiment.Analysis) {
 	}
 	for _, g := range an.Gates {
 		r.AA = append(r.AA, AA{Treatment: an.Treatments[g.Copy].Name, Baseline: an.Treatments[g.Baseline].Name,
-			DataPlane: text(s.PlaneOf(g.Copy)), Level: level(s.Treatments[g.Copy].Level),
+			DataPlane: text(s.PlaneOf(g.Copy)), Level: level(s.Treatments[g.Copy].Level), Pooled: g.Pooled,
 			P50: of(g, experiment.P50), CPU: of(g, experiment.CPU), Throughput: of(g, experiment.Throughput), Knee: of(g, experiment.KneeRate)})
 	}
 }

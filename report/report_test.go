@@ -176,7 +176,7 @@ func TestReportSaysWhatItFound(t *testing.T) {
 			t.Errorf("%s: p99 of %d requests, why %v", x.Name, x.Requests, x.Why)
 		}
 	}
-	if n := len(r.Sentences); n != 3 || !strings.HasPrefix(r.Sentences[1], "native (native ratelimit) adds to token: +1.") {
+	if n := len(r.Sentences); n != 4 || !strings.HasPrefix(r.Sentences[1], "native (native ratelimit) adds to token: +1.") {
 		t.Errorf("sentences %q", r.Sentences)
 	}
 }

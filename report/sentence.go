@@ -10,7 +10,8 @@ import (
 	"github.com/taremesh/tare/study"
 )
 
-// sentences says what each treatment adds to its baseline, one sentence each.
+// sentences says what each treatment adds to its baseline, one sentence each,
+// and which baselines stood twice.
 func sentences(r *Report, p *study.Plan) []string {
 	var out []string
 	for i, t := range p.Study.Treatments {
@@ -24,6 +25,11 @@ func sentences(r *Report, p *study.Plan) []string {
 			if s := r.sentence(subject(&p.Study, i)+" against", t.Name, name); s != "" {
 				out = append(out, s)
 			}
+		}
+	}
+	for _, a := range r.AA {
+		if a.Pooled {
+			out = append(out, fmt.Sprintf("%s is compared as the mean of it and %s, its A/A copy.", a.Baseline, a.Treatment))
 		}
 	}
 	out = append(append(out, r.effectSentences()...), r.interactionSentences()...)
