@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -20,9 +22,28 @@ type source struct {
 func ReadFile(path string) (*Study, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read study: %w", err)
+		return nil, fmt.Errorf("read study: %w%s", err, beside(path))
 	}
 	return Parse(path, text)
+}
+
+// beside names the study files in a path's folder, for one that cannot be read.
+func beside(path string) string {
+	folder := filepath.Dir(path)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; in %s there are %s", folder, strings.Join(names, ", "))
 }
 
 // Parse reads and checks the text of a study file; file names it in errors.
