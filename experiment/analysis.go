@@ -44,10 +44,10 @@ type Analysis struct {
 type Gate struct {
 	Copy, Baseline int
 	By             map[Endpoint]stat.AA
-	// Pooled: the baseline's p50 is compared as the mean of its own and the
-	// copy's. It is not where the gate failed, where the two stand in blocks of
-	// their own, or where cells are compared factor by factor.
-	Pooled bool
+	// Pooled are the gated endpoints that the baseline is compared by as the mean
+	// of its own and the copy's. None of those whose gate failed is, and none where
+	// the two stand in blocks of their own or cells are compared factor by factor.
+	Pooled []Endpoint
 }
 
 // Treatment is what one treatment gave over all blocks that count.

@@ -162,8 +162,10 @@ func (an *Analysis) gate(s *sheet) error {
 			if one.Inside {
 				s.copies[twin{g.Baseline, e}] = i
 			}
+			if !crossed(s.plan.Study.Design) && len(s.twins(e, g.Baseline)) > 1 {
+				g.Pooled = append(g.Pooled, e)
+			}
 		}
-		g.Pooled = !crossed(s.plan.Study.Design) && len(s.twins(P50, g.Baseline)) > 1
 		if len(g.By) > 0 {
 			an.Gates = append(an.Gates, g)
 		}

@@ -110,14 +110,13 @@ func (s *sheet) spectra(as, bs []int) (a, b []stat.Spectrum) {
 
 // meanSpectrum is carried as far as that of each treatment is.
 func (s *sheet) meanSpectrum(k int, is []int) stat.Spectrum {
-	out := stat.Spectrum{Samples: math.MaxInt, Values: make([]float64, len(shiftLevels))}
-	for _, i := range is {
+	out := stat.Spectrum{Samples: math.MaxInt}
+	each := make([][]float64, len(is))
+	for n, i := range is {
 		one := s.spectrum(k, i)
-		out.Samples = min(out.Samples, one.Samples)
-		for l, v := range one.Values {
-			out.Values[l] += v / float64(len(is))
-		}
+		out.Samples, each[n] = min(out.Samples, one.Samples), one.Values
 	}
+	out.Values = meanOf(each)
 	return out
 }
 

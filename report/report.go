@@ -147,11 +147,11 @@ type AA struct {
 	Baseline  string  `json:"baseline"`
 	DataPlane *string `json:"dataplane"`
 	Level     *string `json:"level,omitempty"`
-	// Pooled: what is compared with the baseline is compared with the mean of it
-	// and the copy.
-	Pooled bool  `json:"pooled,omitempty"`
-	P50    *Gate `json:"p50"` // null while few blocks agree to the nanosecond
-	CPU    *Gate `json:"cpu"`
+	// Pooled are the endpoints, of those that the gate has, by which the baseline is
+	// compared as the mean of it and the copy.
+	Pooled []string `json:"pooled,omitempty"`
+	P50    *Gate    `json:"p50"` // null while few blocks agree to the nanosecond
+	CPU    *Gate    `json:"cpu"`
 	// Throughput is that of a closed loop, in requests/s; Knee that of a knee study.
 	Throughput *Gate `json:"throughput,omitempty"`
 	Knee       *Gate `json:"knee,omitempty"`
@@ -407,9 +407,13 @@ func (r *Report) addGates(s *study.Study, an *experiment.Analysis) {
 		return &Gate{interval(a.Interval), a.Margin, a.Inside}
 	}
 	for _, g := range an.Gates {
-		r.AA = append(r.AA, AA{Treatment: an.Treatments[g.Copy].Name, Baseline: an.Treatments[g.Baseline].Name,
-			DataPlane: text(s.PlaneOf(g.Copy)), Level: level(s.Treatments[g.Copy].Level), Pooled: g.Pooled,
-			P50: of(g, experiment.P50), CPU: of(g, experiment.CPU), Throughput: of(g, experiment.Throughput), Knee: of(g, experiment.KneeRate)})
+		a := AA{Treatment: an.Treatments[g.Copy].Name, Baseline: an.Treatments[g.Baseline].Name,
+			DataPlane: text(s.PlaneOf(g.Copy)), Level: level(s.Treatments[g.Copy].Level),
+			P50: of(g, experiment.P50), CPU: of(g, experiment.CPU), Throughput: of(g, experiment.Throughput), Knee: of(g, experiment.KneeRate)}
+		for _, e := range g.Pooled {
+			a.Pooled = append(a.Pooled, string(e))
+		}
+		r.AA = append(r.AA, a)
 	}
 }
 

@@ -28,8 +28,8 @@ func sentences(r *Report, p *study.Plan) []string {
 		}
 	}
 	for _, a := range r.AA {
-		if a.Pooled {
-			out = append(out, fmt.Sprintf("%s is compared as the mean of it and %s, its A/A copy.", a.Baseline, a.Treatment))
+		if len(a.Pooled) > 0 {
+			out = append(out, fmt.Sprintf("%s is compared by %s as the mean of it and %s, its A/A copy.", a.Baseline, strings.Join(a.Pooled, " and "), a.Treatment))
 		}
 	}
 	out = append(append(out, r.effectSentences()...), r.interactionSentences()...)

@@ -63,7 +63,7 @@ func trials() []function.Trial {
 			spoil("a line twice", func(ls []string) []string { return append(ls, ls[0]) }),
 			spoil("the last line has no end", func(ls []string) []string { return append(ls[:len(ls)-1], strings.TrimSuffix(ls[len(ls)-1], "\n")) }),
 			spoil("no lines", func([]string) []string { return nil }),
-			change("without the query", "?b=c%20d", ""), change("decoded", "%20", "+"), change("another status", "404", "200"),
+			change("without the query", "?b=c%20d", ""), change("decoded", "%20", "+"), change("another status", `" 404 `, `" 200 `),
 			change("another method", "HEAD", "GET"), change("bytes are missing", " 100000 ", " 99999 "), change("counts what was not sent", `HEAD /long HTTP/1.1" 200 0 0`, `HEAD /long HTTP/1.1" 200 0 100000`),
 			change("counts no request bodies", " 70000 ", " 0 "), change("no user agent", `say "hi"`, "-"), change("no authority", "hub.test", "-"),
 		},

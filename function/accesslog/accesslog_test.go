@@ -2,13 +2,18 @@ package accesslog
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/taremesh/tare/function"
+	"github.com/taremesh/tare/internal/collect"
 	"github.com/taremesh/tare/study"
 )
 
@@ -58,6 +63,40 @@ func TestLines(t *testing.T) {
 		got, _, err := parse(out.String())
 		if err != nil || got != c.want {
 			t.Errorf("%s: %q is %+v, %v; want %+v", name, out.String(), got, err, c.want)
+		}
+	}
+}
+
+// The judge objects to each of the mistakes, and to nothing before them, though
+// the time, the address behind and the milliseconds hold a status too.
+func TestMutantsChangeWhatIsJudged(t *testing.T) {
+	trial := trials()[0]
+	seen := func() function.Evidence {
+		e := function.Evidence{Collected: &collect.Gathered{}}
+		for _, r := range trial.Requests {
+			sent := function.Message{Method: cmp.Or(r.Method, http.MethodGet), Target: r.Target, Host: cmp.Or(r.Host, "127.0.0.1:20404"), Header: r.Header, Body: []byte(r.Body)}
+			a := function.Answer{Body: "a body of 2"}
+			if there := trial.Replicas[0].Paths[r.Target]; there != nil {
+				a = there[0]
+			}
+			got := function.Message{Status: cmp.Or(a.Status, http.StatusOK), Body: []byte(a.Body)}
+			if sent.Method == http.MethodHead {
+				got.Body = nil
+			}
+			e.Observations = append(e.Observations, function.Observation{Request: &sent, Response: &got, Latest: time.Second})
+			e.Collected.Lines = append(e.Collected.Lines, fmt.Sprintf("[2026-01-02T03:04:05.404Z] \"%s %s HTTP/1.1\" %d %d %d 404 \"%s\" %q \"127.0.0.1:40404\"\n",
+				sent.Method, sent.Target, got.Status, len(sent.Body), len(got.Body), agentOf(r.Header), sent.Host))
+		}
+		return e
+	}
+	if err := judge(Spec{}, seen()); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range trial.Mutants {
+		e := seen()
+		m.Spoil(&e)
+		if err := judge(Spec{}, e); err == nil {
+			t.Errorf("%s: the judge finds nothing", m.Name)
 		}
 	}
 }
