@@ -171,11 +171,23 @@ func FindConsul() (string, error) { return consul.Find(os.Getenv) }
 
 // OpenStore opens the results in a data directory for a run; what is missing
 // is made.
-func OpenStore(ctx context.Context, dir string) (store.Store, error) { return sqlite.Open(ctx, dir) }
+func OpenStore(ctx context.Context, dir string) (store.Store, error) {
+	s, err := sqlite.Open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return store.Watched(s, dir), nil
+}
 
 // ReadStore opens the results in a data directory to read them; nothing is
 // made, and without results the error is store.ErrNothing.
-func ReadStore(ctx context.Context, dir string) (store.Store, error) { return sqlite.Read(ctx, dir) }
+func ReadStore(ctx context.Context, dir string) (store.Store, error) {
+	s, err := sqlite.Read(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return store.Watched(s, dir), nil
+}
 
 // Bench is what a run needs, by name.
 type Bench struct {

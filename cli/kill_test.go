@@ -189,7 +189,7 @@ func TestResumeKeepsEveryFinishedBlock(t *testing.T) {
 	_ = c.Wait()
 	eventually(t, 2*time.Second, gone(t, mark))
 	before := journal(t, dir)
-	if before.State != "running" || len(before.Journal) < 2 {
+	if before.State != "killed" || len(before.Journal) < 2 {
 		t.Fatalf("after kill -9: %+v", before)
 	}
 	if r := tare(t, dir, "run", "--resume", "last"); r.code != 0 {

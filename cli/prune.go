@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taremesh/tare/experiment"
 	"github.com/taremesh/tare/store"
 )
 
@@ -207,18 +206,10 @@ func (p pruning) say(done []pruned) error {
 		case !one.Removed:
 			what = "stays: " + one.Held
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", one.ID, one.Study, one.Started.Format(time.DateTime), stateText(one.State), what)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", one.ID, one.Study, one.Started.Format(time.DateTime), one.State, what)
 	}
 	if len(done) == 0 {
 		fmt.Fprintln(w, "nothing goes")
 	}
 	return w.Flush()
-}
-
-// stateText names what a killed run left as it is.
-func stateText(s experiment.State) string {
-	if s == experiment.Running {
-		return "running (killed)"
-	}
-	return string(s)
 }

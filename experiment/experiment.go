@@ -23,9 +23,11 @@ import (
 // State is how far an experiment has come.
 type State string
 
-// The states. A run that was killed stays Running.
+// The states. A run that was killed is kept as Running; it is Killed to a reader
+// who sees that nobody carries it out.
 const (
 	Running     State = "running"
+	Killed      State = "killed"
 	Done        State = "done"
 	Interrupted State = "interrupted"
 	Failed      State = "failed"

@@ -80,7 +80,7 @@ const (
 // take tries to lock a file; where another has it, it says who.
 func take(f *os.File) (*Holder, error) {
 	for try := 1; ; try++ {
-		held, err := flock(f)
+		held, err := flock(f, syscall.LOCK_EX)
 		if err != nil || !held {
 			return nil, err
 		}
@@ -93,9 +93,9 @@ func take(f *os.File) (*Holder, error) {
 }
 
 // flock tries to lock a file and reports whether another has it.
-func flock(f *os.File) (held bool, err error) {
+func flock(f *os.File, how int) (held bool, err error) {
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 		switch {
 		case err == nil:
 			return false, nil

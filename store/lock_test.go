@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/taremesh/tare/experiment"
 )
 
 // In these the test binary is started again: as a holder of the directory, and
@@ -82,6 +84,16 @@ func acquireAfterKill(t *testing.T, stopped bool) {
 		t.Fatalf("the holder says %q (%v)", line, err)
 	}
 
+	seen := func(id string, kept, want experiment.State) {
+		t.Helper()
+		if got := (watched{dir: dir}).seen(id, kept); got != want {
+			t.Errorf("%s, kept as %s, is seen as %s, want %s", id, kept, got, want)
+		}
+	}
+	seen("first", experiment.Running, experiment.Running)
+	seen("earlier", experiment.Running, experiment.Killed)
+	seen("earlier", experiment.Interrupted, experiment.Interrupted)
+
 	_, err = Acquire(dir, "second", "other")
 	var held *HeldError
 	if !errors.As(err, &held) {
@@ -102,6 +114,8 @@ func acquireAfterKill(t *testing.T, stopped bool) {
 	if _, err := holder.Process.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	seen("first", experiment.Running, experiment.Killed)
+	seen("first", experiment.Done, experiment.Done)
 	l, err := Acquire(dir, "second", "other")
 	if err != nil {
 		t.Fatalf("acquire after the holder was killed, while its child lives: %v", err)
@@ -109,9 +123,12 @@ func acquireAfterKill(t *testing.T, stopped bool) {
 	if _, err := Acquire(dir, "third", "s"); !errors.As(err, &held) || held.Holder.Experiment != "second" {
 		t.Errorf("got error %v, want one that names the second", err)
 	}
+	seen("first", experiment.Running, experiment.Killed)
+	seen("second", experiment.Running, experiment.Running) // by its own process, too
 	if err := l.Release(); err != nil {
 		t.Error(err)
 	}
+	seen("second", experiment.Running, experiment.Killed)
 }
 
 func TestAcquire(t *testing.T) {
@@ -149,8 +166,11 @@ func TestAcquireUnsigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if held, err := flock(f); held || err != nil {
+	if held, err := flock(f, syscall.LOCK_EX); held || err != nil {
 		t.Fatal(held, err)
+	}
+	if !heldFor(dir, "1") || heldFor(t.TempDir(), "1") {
+		t.Error("one who has not signed may hold it for any experiment, and nobody what was never held")
 	}
 	var held *HeldError
 	_, err = Acquire(dir, "2", "s")
