@@ -86,7 +86,8 @@ func acquireAfterKill(t *testing.T, stopped bool) {
 
 	seen := func(id string, kept, want experiment.State) {
 		t.Helper()
-		if got := (watched{dir: dir}).seen(id, kept); got != want {
+		now := (watched{dir: dir}).watch()
+		if got := stateOf(id, kept, now, now); got != want {
 			t.Errorf("%s, kept as %s, is seen as %s, want %s", id, kept, got, want)
 		}
 	}
@@ -169,7 +170,7 @@ func TestAcquireUnsigned(t *testing.T) {
 	if held, err := flock(f, syscall.LOCK_EX); held || err != nil {
 		t.Fatal(held, err)
 	}
-	if !heldFor(dir, "1") || heldFor(t.TempDir(), "1") {
+	if !(watched{dir: dir}).watch().holds("1") || (watched{dir: t.TempDir()}).watch().holds("1") {
 		t.Error("one who has not signed may hold it for any experiment, and nobody what was never held")
 	}
 	var held *HeldError
